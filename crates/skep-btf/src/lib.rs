@@ -1,0 +1,1 @@
+//! BTF and BTF.ext: read, write, dedup, split, C dump, CO-RE.

@@ -1,0 +1,1 @@
+//! Runs BPF programs: interpreter and sandbox.

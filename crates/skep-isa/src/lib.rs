@@ -1,0 +1,1 @@
+//! The BPF instruction set: one table, and everything read from it.

@@ -1,0 +1,1 @@
+//! trait Kernel: the bpf() boundary.

@@ -1,0 +1,1 @@
+//! The Linux kernel's BPF, behind trait Kernel.

@@ -1,0 +1,1 @@
+//! BPF object files: ELF to ObjectSpec.

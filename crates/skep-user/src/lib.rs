@@ -1,0 +1,1 @@
+//! A BPF kernel in user space.

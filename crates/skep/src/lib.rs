@@ -1,0 +1,1 @@
+//! Load, run and attach BPF programs on any kernel.
