@@ -1,1 +1,25 @@
-//! The facts of the Linux BPF ABI, as tables.
+//! The facts of the Linux BPF ABI (Linux 6.18), as `const` tables. No behaviour.
+//!
+//! | table | module |
+//! |---|---|
+//! | helpers | [`helper`] |
+//! | map types | [`map_type`] |
+//! | program types, their contexts and sections | [`program_type`] |
+//! | attach types | [`attach_type`] |
+//! | commands and their `union bpf_attr` | `command` |
+#![forbid(unsafe_code)]
+
+pub mod attach_type;
+pub mod helper;
+pub mod map_type;
+pub mod program_type;
+
+/// A Linux release, such as `Version(4, 8)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u8, pub u8);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}

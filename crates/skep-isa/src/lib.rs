@@ -1,1 +1,15 @@
-//! The BPF instruction set: one table, and everything read from it.
+//! The BPF instruction set (RFC 9669 and what Linux 6.18 adds): one table, and everything that is read from it.
+//!
+//! * [`Slot`] is eight bytes as they stand in memory. [`Insn`] is what they mean.
+//! * An instruction occupies one slot, or two (`lddw`).
+//!
+//! Invariant: for every slot sequence that [`Insn::decode`] accepts, [`Insn::encode`] gives back the same bytes.
+#![forbid(unsafe_code)]
+
+mod insn;
+mod slot;
+
+pub use insn::{
+    AtomicOp, BinaryOp, CallTarget, Condition, Imm64, Insn, Operand, PacketOffset, Reg, Size, SwapKind, Width,
+};
+pub use slot::Slot;

@@ -1,0 +1,69 @@
+//! The door through which a running program leaves: helpers, tail calls, packet loads.
+
+use skep_isa::Size;
+
+/// Why a run ended before `exit`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An access outside of every region (sandbox only).
+    #[error("invalid {} of {len} bytes at {address:#x}", if *.write { "write" } else { "read" })]
+    Memory {
+        /// Where.
+        address: u64,
+        /// How many bytes.
+        len: u64,
+        /// Write or read.
+        write: bool,
+    },
+    /// The instruction budget is used up (sandbox only).
+    #[error("instruction budget of {0} used up")]
+    Budget(u64),
+    /// More than eight frames.
+    #[error("more than 8 nested calls")]
+    CallDepth,
+    /// No such helper in this environment.
+    #[error("unknown helper {0}")]
+    UnknownHelper(u32),
+    /// No such kernel function in this environment.
+    #[error("unknown kernel function {0}")]
+    UnknownKfunc(u32),
+    /// An address that is not one of a function was called.
+    #[error("call to {0:#x}, which is no function")]
+    BadFunction(u64),
+    /// An instruction that does not decode or ran off the end.
+    #[error("invalid instruction at slot {0}")]
+    BadInstruction(u32),
+    /// The environment ends the program here, with this as the caller's r0.
+    #[error("the program was ended with {0:#x}")]
+    Unwind(u64),
+}
+
+/// What a running program can reach outside of itself.
+pub trait Environment {
+    /// Calls the helper of that number with r1 to r5; the result becomes r0.
+    ///
+    /// # Errors
+    /// A fault ends the program.
+    fn call_helper(&mut self, id: u32, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault>;
+
+    /// Calls the kernel function of that BTF id.
+    ///
+    /// # Errors
+    /// A fault ends the program.
+    fn call_kfunc(&mut self, id: u32, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault> {
+        let _ = (args, machine);
+        Err(Fault::UnknownKfunc(id))
+    }
+
+    /// `LD_ABS` and `LD_IND`: the packet's bytes at `offset` in network order, or `None` past its end.
+    fn load_packet(&mut self, context: u64, offset: i64, size: Size) -> Option<u64> {
+        let _ = (context, offset, size);
+        None
+    }
+}
+
+/// The running machine as helpers see it: memory, callbacks, tail calls. (The engine fills this in.)
+pub struct Machine<'a> {
+    _private: std::marker::PhantomData<&'a mut ()>,
+}

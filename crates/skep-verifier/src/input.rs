@@ -1,0 +1,169 @@
+//! What the verifier is given.
+
+use bitflags::bitflags;
+use skep_abi::attach_type::AttachType;
+use skep_abi::map_type::{MapFlags, MapType};
+use skep_abi::program_type::ProgramType;
+use skep_btf::{Btf, TypeId};
+use skep_isa::Slot;
+use std::sync::Arc;
+
+/// A program as it arrives at `PROG_LOAD`, with what the kernel knows about the things it refers to.
+#[derive(Clone, Debug)]
+pub struct Program<'a> {
+    /// Name, for messages.
+    pub name: &'a str,
+    /// All slots: the main program first, then its subprograms.
+    pub insns: &'a [Slot],
+    /// Type.
+    pub program_type: ProgramType,
+    /// Expected attach type.
+    pub attach_type: Option<AttachType>,
+    /// What a BTF-attached program (fentry, LSM, tp_btf, freplace, iterator) is attached to.
+    pub attach_target: Option<AttachTarget>,
+    /// The licence is GPL-compatible.
+    pub gpl_compatible: bool,
+    /// `BPF_F_SLEEPABLE`.
+    pub sleepable: bool,
+    /// `BPF_F_XDP_HAS_FRAGS`.
+    pub xdp_has_frags: bool,
+    /// Maps that the instructions name, by file descriptor (or `fd_array` index).
+    pub maps: &'a [(i32, MapFacts)],
+    /// The program's own BTF, if it has any.
+    pub btf: Option<ProgramBtf<'a>>,
+}
+
+/// The BTF that came with a program.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramBtf<'a> {
+    /// Types.
+    pub btf: &'a Btf,
+    /// Slot index and `FUNC` type of each function.
+    pub functions: &'a [(u32, TypeId)],
+    /// Source lines, ordered by slot.
+    pub lines: &'a [LineInfo],
+}
+
+/// The source line that begins at a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineInfo {
+    /// Slot index.
+    pub slot: u32,
+    /// File name as the compiler wrote it.
+    pub file: Arc<str>,
+    /// The line's text.
+    pub text: Arc<str>,
+    /// Line number, from 1.
+    pub line: u32,
+    /// Column, from 1; 0 if unknown.
+    pub column: u32,
+}
+
+/// The function, tracepoint or hook a program is attached to by BTF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachTarget {
+    /// Its name.
+    pub name: String,
+    /// `FUNC` (or tracepoint `typedef`) in the kernel's BTF.
+    pub id: TypeId,
+}
+
+/// What the verifier must know of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapFacts {
+    /// Name, for messages.
+    pub name: String,
+    /// Type.
+    pub map_type: MapType,
+    /// Key size in bytes.
+    pub key_size: u32,
+    /// Value size in bytes.
+    pub value_size: u32,
+    /// Number of elements.
+    pub max_entries: u32,
+    /// Flags of its creation.
+    pub flags: MapFlags,
+    /// Its BTF with the type of a value, for locks, timers and kptrs.
+    pub value_type: Option<(Arc<Btf>, TypeId)>,
+    /// The contents of a frozen read-only map: loads from it are constants.
+    pub frozen: Option<Arc<[u8]>>,
+    /// What the inner maps of a map of maps look like.
+    pub inner: Option<Box<MapFacts>>,
+}
+
+bitflags! {
+    /// What the loader may do.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct Capabilities: u8 {
+        /// CAP_BPF: bounded loops, subprograms, all helpers that need no more.
+        const BPF = 1 << 0;
+        /// CAP_PERFMON: pointers may leak, uninitialised stack may be read, no speculation barriers.
+        const PERFMON = 1 << 1;
+        /// CAP_NET_ADMIN.
+        const NET_ADMIN = 1 << 2;
+        /// CAP_SYS_ADMIN.
+        const SYS_ADMIN = 1 << 3;
+    }
+}
+
+bitflags! {
+    /// `log_level` of `PROG_LOAD`; values are the ABI's.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct LogLevel: u32 {
+        /// Instructions of the failing path.
+        const INSTRUCTIONS = 1;
+        /// Every instruction with every state.
+        const STATES = 2;
+        /// Statistics.
+        const STATISTICS = 4;
+    }
+}
+
+/// How far exploration may go. The defaults are Linux's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Instructions processed over all paths.
+    pub instructions: u32,
+    /// Branch states waiting.
+    pub pending_states: u32,
+    /// Slots in a program.
+    pub program_slots: u32,
+    /// Bytes of log kept.
+    pub log_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { instructions: 1_000_000, pending_states: 8192, program_slots: 1_000_000, log_bytes: 16 << 20 }
+    }
+}
+
+/// How to verify.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// What the loader may do.
+    pub capabilities: Capabilities,
+    /// `BPF_F_STRICT_ALIGNMENT`.
+    pub strict_alignment: bool,
+    /// `BPF_F_ANY_ALIGNMENT`.
+    pub any_alignment: bool,
+    /// What to log.
+    pub log_level: LogLevel,
+    /// How far to go.
+    pub limits: Limits,
+    /// BTF of the kernel the program is meant for.
+    pub kernel_btf: Option<&'a Btf>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            capabilities: Capabilities::all(),
+            strict_alignment: false,
+            any_alignment: false,
+            log_level: LogLevel::empty(),
+            limits: Limits::default(),
+            kernel_btf: None,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the verifier answers.
+
+use skep_isa::Slot;
+use std::fmt;
+
+use crate::input::LineInfo;
+
+/// An accepted program. Only the verifier makes one, so that whoever holds it knows that every path was explored.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub(crate) insns: Vec<Slot>,
+    pub(crate) subprograms: Vec<Subprogram>,
+    pub(crate) maps: Vec<i32>,
+    pub(crate) statistics: Statistics,
+    pub(crate) log: String,
+    pub(crate) original: Vec<u32>,
+}
+
+/// One function of a verified program; the first is the main program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subprogram {
+    /// First slot in [`Verified::insns`].
+    pub start: u32,
+    /// Number of slots.
+    pub len: u32,
+    /// Bytes of stack it uses.
+    pub stack_bytes: u16,
+    /// Its BTF name, if known.
+    pub name: Option<String>,
+}
+
+impl Verified {
+    /// The program after fix-ups: dead code removed, context accesses converted
+    /// (see [`skep_abi::program_type`]), maps as `Imm64::MapIndex` and `Imm64::MapIndexValue` into [`Verified::maps`].
+    pub fn insns(&self) -> &[Slot] {
+        &self.insns
+    }
+
+    /// Its functions.
+    pub fn subprograms(&self) -> &[Subprogram] {
+        &self.subprograms
+    }
+
+    /// File descriptors (as in [`crate::Program::maps`]) of the maps used, in order of their index.
+    pub fn maps(&self) -> &[i32] {
+        &self.maps
+    }
+
+    /// What it took.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// The log asked for.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// For each slot of [`Verified::insns`], the slot of the given program it stems from.
+    pub fn original_slots(&self) -> &[u32] {
+        &self.original
+    }
+}
+
+/// What a verification took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Instructions processed over all paths.
+    pub instructions_processed: u32,
+    /// States kept, over all instructions.
+    pub total_states: u32,
+    /// Most states alive at once.
+    pub peak_states: u32,
+    /// Largest stack over all call chains, in bytes.
+    pub stack_bytes: u32,
+    /// Time, in microseconds.
+    pub time_us: u64,
+}
+
+/// Why a program was refused.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// Linux's message: `R1 invalid mem access 'scalar'`.
+    pub message: String,
+    /// The errno that Linux gives (positive).
+    pub errno: i32,
+    /// Slot where it happened, if it is about one.
+    pub slot: Option<u32>,
+    /// The source line of that slot.
+    pub line: Option<LineInfo>,
+    /// Slots of the path that leads there, oldest first (bounded).
+    pub path: Vec<u32>,
+    /// What to do about it, if there is something to say.
+    pub hint: Option<String>,
+    /// The log asked for, ending with the message.
+    pub log: String,
+    /// What it took until then.
+    pub statistics: Statistics,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(slot) = self.slot {
+            write!(f, " (instruction {slot}")?;
+            if let Some(line) = &self.line {
+                write!(f, ", {}:{}: {}", line.file, line.line, line.text.trim())?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Rejection {}
