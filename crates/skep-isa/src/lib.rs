@@ -6,9 +6,18 @@
 //! Invariant: for every slot sequence that [`Insn::decode`] accepts, [`Insn::encode`] gives back the same bytes.
 #![forbid(unsafe_code)]
 
+mod code;
+mod form;
 mod insn;
+pub mod semantics;
 mod slot;
+mod table;
 
+pub use code::{
+    DecodeError, DecodeErrorReason, Encoded, FieldName, Instructions, Rules, decode_program, encode_program,
+    instructions,
+};
+pub use form::{CpuVersion, Field, Form, Group, INSTRUCTIONS, Row};
 pub use insn::{
     AtomicOp, BinaryOp, CallTarget, Condition, Imm64, Insn, Operand, PacketOffset, Reg, Size, SwapKind, Width,
 };
