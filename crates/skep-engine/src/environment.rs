@@ -1,6 +1,8 @@
-//! The door through which a running program leaves: helpers, tail calls, packet loads.
+//! The door through which a running program leaves: helpers, kernel functions, packet loads.
 
 use skep_isa::Size;
+
+use crate::machine::Machine;
 
 /// Why a run ended before `exit`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,36 +36,50 @@ pub enum Fault {
     /// An instruction that does not decode or ran off the end.
     #[error("invalid instruction at slot {0}")]
     BadInstruction(u32),
+    /// A program without the verifier's proof was to run on native addresses.
+    #[error("the program is not verified and may run only in the sandbox")]
+    Unverified,
     /// The environment ends the program here, with this as the caller's r0.
     #[error("the program was ended with {0:#x}")]
     Unwind(u64),
 }
 
 /// What a running program can reach outside of itself.
+///
+/// An environment is trusted where verified programs run: see [`crate::Executable::run`].
 pub trait Environment {
     /// Calls the helper of that number with r1 to r5; the result becomes r0.
+    ///
+    /// A tail call is a helper, too: it hands the program to [`Machine::tail_call`] and returns; the engine then
+    /// continues in that program, with r1 as it was at the call.
     ///
     /// # Errors
     /// A fault ends the program.
     fn call_helper(&mut self, id: u32, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault>;
 
-    /// Calls the kernel function of that BTF id.
+    /// Calls the kernel function of that BTF id; `btf` is an index into the program's `fd_array` (0: vmlinux).
     ///
     /// # Errors
     /// A fault ends the program.
-    fn call_kfunc(&mut self, id: u32, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault> {
-        let _ = (args, machine);
+    fn call_kfunc(&mut self, id: u32, btf: i16, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault> {
+        let _ = (btf, args, machine);
         Err(Fault::UnknownKfunc(id))
     }
 
-    /// `LD_ABS` and `LD_IND`: the packet's bytes at `offset` in network order, or `None` past its end.
-    fn load_packet(&mut self, context: u64, offset: i64, size: Size) -> Option<u64> {
+    /// `LD_ABS` and `LD_IND`: the packet's bytes at `offset`, as a number read in network order, or `None` past its end:
+    /// the function then returns 0. `context` is r6. Negative offsets are those of `SKF_NET_OFF` and `SKF_LL_OFF`.
+    fn load_packet(&mut self, context: u64, offset: i32, size: Size) -> Option<u64> {
         let _ = (context, offset, size);
         None
     }
 }
 
-/// The running machine as helpers see it: memory, callbacks, tail calls. (The engine fills this in.)
-pub struct Machine<'a> {
-    _private: std::marker::PhantomData<&'a mut ()>,
+/// The environment of programs that call nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn call_helper(&mut self, id: u32, _args: [u64; 5], _machine: &mut Machine<'_>) -> Result<u64, Fault> {
+        Err(Fault::UnknownHelper(id))
+    }
 }

@@ -1,10 +1,35 @@
 //! Runs BPF programs: an interpreter for verified programs, and a sandbox for unverified ones.
 //!
-//! A running program leaves the engine only through [`Environment`].
+//! A running program leaves the engine only through [`Environment`]; helpers reach the program's memory through
+//! [`Machine`].
 //!
-//! * *Verified* programs run on native addresses without checks.
-//! * The *sandbox* checks each access against the regions it was given, and counts instructions.
+//! * *Verified* programs run on native addresses without checks ([`Executable::run`]).
+//! * The [`Sandbox`] checks each access against the regions it was lent, and counts instructions.
+//!
+//! Both are one interpreter loop over one pre-decoded form, instantiated twice; what instructions compute is
+//! `skep-isa`'s `eval`. The JIT compiler's place is beside the loop: a third [`Mode`] under the same contract.
+//!
+//! Hosts are little-endian (x86-64, aarch64).
 
+#[cfg(target_endian = "big")]
+compile_error!("programs are little-endian: a big-endian host cannot run them on native addresses");
+
+mod atomic;
 mod environment;
+mod executable;
+mod interpret;
+mod lower;
+mod machine;
+mod memory;
+mod mode;
+mod op;
+mod run;
+mod stack;
 
-pub use environment::{Environment, Fault, Machine};
+pub use environment::{Environment, Fault, NoEnvironment};
+pub use executable::{Executable, LinkError, MAX_SLOTS};
+pub use machine::{MAX_TAIL_CALLS, Machine};
+pub use memory::Region;
+pub use mode::{Mode, UnknownMode};
+pub use run::Sandbox;
+pub use stack::{FRAME_BYTES, MAX_FRAMES};

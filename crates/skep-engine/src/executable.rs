@@ -1,0 +1,140 @@
+//! A program ready to run: decoded, its jumps resolved, its references to maps replaced by addresses.
+
+use skep_isa::{Imm64, Slot};
+use skep_verifier::{Subprogram, Verified};
+
+use crate::lower;
+use crate::op::Op;
+use crate::stack::FRAME_BYTES;
+
+/// Most slots of a program (Linux: `BPF_COMPLEXITY_LIMIT_INSNS`).
+pub const MAX_SLOTS: usize = 1_000_000;
+
+/// Addresses of functions begin here: not canonical on any host, so that nothing can be there.
+const FUNCTION_BASE: u64 = 0x0bf0_0000_0000_0000;
+
+/// Why a program cannot be made ready.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// No instruction at all.
+    #[error("the program is empty")]
+    Empty,
+    /// More than [`MAX_SLOTS`].
+    #[error("the program has {0} slots; at most {MAX_SLOTS} are allowed")]
+    TooLong(usize),
+    /// An instruction that does not decode.
+    #[error(transparent)]
+    Decode(#[from] skep_isa::DecodeError),
+    /// A jump, call or function reference out of the program or into the second slot of `lddw`.
+    #[error("slot {slot}: jump or call to slot {target}, where no instruction begins")]
+    BadTarget {
+        /// Where.
+        slot: u32,
+        /// Where to.
+        target: i64,
+    },
+    /// The resolver gave no address.
+    #[error("slot {slot}: {imm:?} has no address")]
+    Unresolved {
+        /// Where.
+        slot: u32,
+        /// What is loaded.
+        imm: Imm64,
+    },
+}
+
+/// A function's first slot and its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) slot: u32,
+    pub(crate) stack_bytes: u16,
+}
+
+/// A program ready to run.
+///
+/// Invariant: one [`Op`] per slot and an invalid one after the last; each jump or call target is below the number of slots.
+#[derive(Debug)]
+pub struct Executable {
+    ops: Box<[Op]>,
+    /// By slot, ascending.
+    functions: Box<[Entry]>,
+    verified: bool,
+}
+
+impl Executable {
+    /// Makes an unverified program ready for the sandbox. `resolve` gives the number that a `lddw` of a map, a map's
+    /// value or a kernel variable loads; plain numbers and functions never come to it.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn link(slots: &[Slot], resolve: impl FnMut(Imm64) -> Option<u64>) -> Result<Self, LinkError> {
+        Self::with_subprograms(slots, &[], resolve)
+    }
+
+    /// Makes a verified program ready: it may run on native addresses. Maps come to `resolve` as `Imm64::MapIndex` and
+    /// `Imm64::MapIndexValue`, indices into [`Verified::maps`].
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn from_verified(
+        program: &Verified,
+        resolve: impl FnMut(Imm64) -> Option<u64>,
+    ) -> Result<Self, LinkError> {
+        let executable = Self::with_subprograms(program.insns(), program.subprograms(), resolve)?;
+        Ok(Executable { verified: true, ..executable })
+    }
+
+    fn with_subprograms(
+        slots: &[Slot],
+        subprograms: &[Subprogram],
+        resolve: impl FnMut(Imm64) -> Option<u64>,
+    ) -> Result<Self, LinkError> {
+        let stack_of = |slot: u32| {
+            let known = subprograms.binary_search_by_key(&slot, |s| s.start).ok().and_then(|at| subprograms.get(at));
+            known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
+        };
+        let (ops, entries) = lower::lower(slots, stack_of, resolve)?;
+        Ok(Executable { ops, functions: entries, verified: false })
+    }
+
+    /// The same program, taken for verified.
+    ///
+    /// # Safety
+    /// Every run of it accesses only memory it may access: as if the verifier had proved it.
+    pub(crate) unsafe fn trusted(self) -> Self {
+        Executable { verified: true, ..self }
+    }
+
+    /// Whether it may run on native addresses.
+    pub fn is_verified(&self) -> bool {
+        self.verified
+    }
+
+    /// Number of slots.
+    pub fn slots(&self) -> usize {
+        self.ops.len() - 1
+    }
+
+    #[inline(always)]
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The main function.
+    pub(crate) fn main(&self) -> Entry {
+        self.functions.first().copied().unwrap_or(Entry { slot: 0, stack_bytes: FRAME_BYTES })
+    }
+
+    /// The function of that address, as the program itself obtains it by `lddw`.
+    pub(crate) fn function(&self, address: u64) -> Option<Entry> {
+        let slot = u32::try_from(address.checked_sub(FUNCTION_BASE)?).ok()?;
+        let at = self.functions.binary_search_by_key(&slot, |e| e.slot).ok()?;
+        self.functions.get(at).copied()
+    }
+}
+
+/// The address that stands for the function at `slot`.
+pub(crate) fn function_address(slot: u32) -> u64 {
+    FUNCTION_BASE + u64::from(slot)
+}

@@ -1,0 +1,48 @@
+//! The ways to run a program.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a program is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// The interpreter: verified programs, on native addresses, without checks.
+    // The JIT takes its place beside this: same contract, other code.
+    #[default]
+    Interpreter,
+    /// Any program, with each access checked and instructions counted.
+    Sandbox,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: &[Mode] = &[Mode::Interpreter, Mode::Sandbox];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Interpreter => "interpreter",
+            Mode::Sandbox => "sandbox",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is none of [`Mode::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown engine `{0}`: use `interpreter` or `sandbox`")]
+pub struct UnknownMode(String);
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMode> {
+        Mode::ALL.iter().find(|m| m.name() == name).copied().ok_or_else(|| UnknownMode(name.to_owned()))
+    }
+}

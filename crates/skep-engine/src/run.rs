@@ -1,0 +1,124 @@
+//! The entrances: a verified program on native addresses, any program in the sandbox.
+
+use crate::environment::{Environment, Fault};
+use crate::executable::Executable;
+use crate::interpret;
+use crate::machine::Machine;
+use crate::memory::{Region, Regions};
+use crate::stack;
+
+impl Executable {
+    /// Runs a verified program on native addresses; `context` becomes r1. Gives r0.
+    ///
+    /// # Errors
+    /// [`Fault::Unverified`] for a program that does not come from [`Executable::from_verified`], and what the
+    /// environment answers.
+    ///
+    /// # Safety
+    /// What the verifier was told must be true until the run ends:
+    /// * the numbers that linking resolved are the addresses of those maps and values;
+    /// * `context` is the address of a running context of the program's type (see `skep_abi::program_type`), its pointer
+    ///   slots included;
+    /// * the environment's helpers do what the helper table says, and hand to the [`Machine`] only addresses that the
+    ///   program passed as arguments of such types or that are the environment's own;
+    /// * the same holds for programs that the environment hands to [`Machine::tail_call`].
+    pub unsafe fn run(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
+        // SAFETY: the caller's.
+        unsafe { self.run_native(environment, self.main(), [context, 0, 0, 0, 0]) }
+    }
+
+    /// Runs one function of a verified program, as timers do after the run that set them. `function` is its address as
+    /// the program passed it to a helper.
+    ///
+    /// # Errors
+    /// As [`Executable::run`]; [`Fault::BadFunction`] if there is no such function.
+    ///
+    /// # Safety
+    /// As [`Executable::run`]; `args` are what the verifier took for the callback's arguments.
+    pub unsafe fn run_function(
+        &self,
+        environment: &mut dyn Environment,
+        function: u64,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        let entry = self.function(function).ok_or(Fault::BadFunction(function))?;
+        // SAFETY: the caller's.
+        unsafe { self.run_native(environment, entry, args) }
+    }
+
+    /// # Safety
+    /// As [`Executable::run`].
+    pub(crate) unsafe fn run_native(
+        &self,
+        environment: &mut dyn Environment,
+        entry: crate::executable::Entry,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        if !self.is_verified() {
+            return Err(Fault::Unverified);
+        }
+        let mut chunk = stack::new_chunk();
+        interpret::execute(&mut Machine::native(self, &mut chunk), environment, entry, args)
+    }
+}
+
+/// A run of any program, verified or not, that cannot reach memory it was not lent nor go on for ever.
+///
+/// ```
+/// use skep_engine::{Executable, NoEnvironment, Region, Sandbox};
+/// use skep_isa::Slot;
+///
+/// // r0 = *(u8 *)(r1 + 1); exit
+/// let slots = Slot::read_program(&[0x71, 0x10, 1, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0]).expect("two slots");
+/// let program = Executable::link(&slots, |_| None)?;
+/// let mut memory = [7, 8];
+/// let mut sandbox = Sandbox::new(1_000);
+/// let address = sandbox.lend(Region::writable(&mut memory).at(0x1000));
+/// assert_eq!(sandbox.run(&program, &mut NoEnvironment, [address, 2, 0, 0, 0]), Ok(8));
+/// # Ok::<(), skep_engine::LinkError>(())
+/// ```
+#[derive(Debug)]
+pub struct Sandbox<'m> {
+    regions: Regions<'m>,
+    budget: u64,
+}
+
+impl<'m> Sandbox<'m> {
+    /// A sandbox without memory (but a stack), and how many instructions the run may take.
+    pub fn new(budget: u64) -> Self {
+        Sandbox { regions: Regions::default(), budget }
+    }
+
+    /// Lends memory to the program and gives its address there. A region that begins at the same address is replaced;
+    /// of overlapping regions, the one that begins last before an address is asked.
+    pub fn lend(&mut self, region: Region<'m>) -> u64 {
+        let address = region.address();
+        self.regions.add(region);
+        address
+    }
+
+    /// Runs the program with `args` as r1 to r5. Gives r0.
+    ///
+    /// # Errors
+    /// The fault that ended the program.
+    pub fn run(
+        self,
+        executable: &Executable,
+        environment: &mut dyn Environment,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        self.run_in(&mut stack::new_chunk(), executable, environment, args)
+    }
+
+    /// The same on a given stack.
+    pub(crate) fn run_in(
+        self,
+        chunk: &mut stack::Chunk,
+        executable: &Executable,
+        environment: &mut dyn Environment,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        let mut machine = Machine::sandboxed(executable, chunk, self.regions, self.budget);
+        interpret::execute(&mut machine, environment, executable.main(), args)
+    }
+}
