@@ -3,7 +3,7 @@
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{Subprogram, Verified};
 
-use crate::lower;
+use crate::lower::{self, Lowered};
 use crate::op::Op;
 use crate::stack::FRAME_BYTES;
 
@@ -77,10 +77,7 @@ impl Executable {
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub fn from_verified(
-        program: &Verified,
-        resolve: impl FnMut(Imm64) -> Option<u64>,
-    ) -> Result<Self, LinkError> {
+    pub fn from_verified(program: &Verified, resolve: impl FnMut(Imm64) -> Option<u64>) -> Result<Self, LinkError> {
         let executable = Self::with_subprograms(program.insns(), program.subprograms(), resolve)?;
         Ok(Executable { verified: true, ..executable })
     }
@@ -94,8 +91,8 @@ impl Executable {
             let known = subprograms.binary_search_by_key(&slot, |s| s.start).ok().and_then(|at| subprograms.get(at));
             known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
         };
-        let (ops, entries) = lower::lower(slots, stack_of, resolve)?;
-        Ok(Executable { ops, functions: entries, verified: false })
+        let Lowered { ops, functions } = lower::lower(slots, stack_of, resolve)?;
+        Ok(Executable { ops, functions, verified: false })
     }
 
     /// The same program, taken for verified.

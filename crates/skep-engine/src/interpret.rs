@@ -109,7 +109,9 @@ fn run_frames<A: Access>(
 #[inline]
 fn push_frame<A: Access>(machine: &mut Machine<'_>, stack_bytes: u16) -> (FrameBounds, Mark) {
     let (frame, mark) = machine.stack.push(stack_bytes);
-    if A::CHECKED && let Memory::Regions(regions) = &mut machine.memory {
+    if A::CHECKED
+        && let Memory::Regions(regions) = &mut machine.memory
+    {
         regions.push_frame(frame);
     }
     (frame, mark)
@@ -117,7 +119,9 @@ fn push_frame<A: Access>(machine: &mut Machine<'_>, stack_bytes: u16) -> (FrameB
 
 #[inline]
 fn pop_frame<A: Access>(machine: &mut Machine<'_>, mark: Mark) {
-    if A::CHECKED && let Memory::Regions(regions) = &mut machine.memory {
+    if A::CHECKED
+        && let Memory::Regions(regions) = &mut machine.memory
+    {
         regions.pop_frame();
     }
     machine.stack.pop(mark);
@@ -189,8 +193,8 @@ macro_rules! define_run {
                 };
             }
             macro_rules! packet {
-                ($size:ident, $offset:expr) => {
-                    match environment.load_packet(r[6], $offset as i32, Size::$size) {
+                ($packet_size:ident, $offset:expr) => {
+                    match environment.load_packet(r[6], $offset as i32, Size::$packet_size) {
                         Some(value) => {
                             r[0] = value;
                             r[1..6].fill(0);

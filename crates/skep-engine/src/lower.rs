@@ -5,13 +5,21 @@ use skep_isa::{CallTarget, Imm64, Insn, Operand, PacketOffset, Size, Slot, SwapK
 use crate::executable::{Entry, LinkError, MAX_SLOTS, function_address};
 use crate::op::{Code, Op};
 
+/// A program's operations and functions.
+pub(crate) struct Lowered {
+    /// One per slot, and an invalid one after the last.
+    pub(crate) ops: Box<[Op]>,
+    /// By slot, ascending.
+    pub(crate) functions: Box<[Entry]>,
+}
+
 /// Decodes all slots, resolves targets and finds the functions (the main one, all that are called, all whose address is
 /// taken), sorted by slot.
 pub(crate) fn lower(
     slots: &[Slot],
     stack_of: impl Fn(u32) -> u16,
     resolve: impl FnMut(Imm64) -> Option<u64>,
-) -> Result<(Box<[Op]>, Box<[Entry]>), LinkError> {
+) -> Result<Lowered, LinkError> {
     match slots.len() {
         0 => return Err(LinkError::Empty),
         len if len > MAX_SLOTS => return Err(LinkError::TooLong(len)),
@@ -28,8 +36,8 @@ pub(crate) fn lower(
     let Lowering { mut functions, stack_of, .. } = lowering;
     functions.sort_unstable();
     functions.dedup();
-    let entries = functions.into_iter().map(|slot| Entry { slot, stack_bytes: stack_of(slot) }).collect();
-    Ok((ops.into_boxed_slice(), entries))
+    let functions = functions.into_iter().map(|slot| Entry { slot, stack_bytes: stack_of(slot) }).collect();
+    Ok(Lowered { ops: ops.into_boxed_slice(), functions })
 }
 
 /// For each slot the instruction that begins there.
@@ -52,9 +60,7 @@ impl<S: Fn(u32) -> u16, R: FnMut(Imm64) -> Option<u64>> Lowering<'_, S, R> {
     fn insn(&mut self, slot: u32, insn: Insn) -> Result<Op, LinkError> {
         let by_register = |operand| matches!(operand, Operand::Reg(_));
         Ok(match insn {
-            Insn::Alu { op, width, dst, src } => {
-                Op::new(Code::alu(op, width, by_register(src))).dst(dst).operand(src)
-            }
+            Insn::Alu { op, width, dst, src } => Op::new(Code::alu(op, width, by_register(src))).dst(dst).operand(src),
             Insn::MovSx { width, from, dst, src } => Op::new(sign_extension(width, from)).dst(dst).src(src),
             Insn::Neg { width: Width::W64, dst } => Op::new(Code::Neg64).dst(dst),
             Insn::Neg { width: Width::W32, dst } => Op::new(Code::Neg32).dst(dst),

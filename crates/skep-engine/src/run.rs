@@ -101,12 +101,7 @@ impl<'m> Sandbox<'m> {
     ///
     /// # Errors
     /// The fault that ended the program.
-    pub fn run(
-        self,
-        executable: &Executable,
-        environment: &mut dyn Environment,
-        args: [u64; 5],
-    ) -> Result<u64, Fault> {
+    pub fn run(self, executable: &Executable, environment: &mut dyn Environment, args: [u64; 5]) -> Result<u64, Fault> {
         self.run_in(&mut stack::new_chunk(), executable, environment, args)
     }
 
