@@ -1,1 +1,25 @@
-//! BPF object files: ELF to ObjectSpec.
+//! BPF object files: ELF to [`ObjectSpec`], and from there to instructions that a kernel can load.
+//!
+//! Two steps, both deterministic and without any kernel:
+//!
+//! 1. [`ObjectSpec::parse`] reads an ELF object as clang, gcc or rustc write it: programs with the subprograms they
+//!    reach, maps, global variables, externs, types. References stay symbolic.
+//! 2. [`ProgramSpec::link`] patches a program's references with what a [`Resolver`] says about the kernel at hand:
+//!    map file descriptors, addresses, BTF ids, and the kernel's types for CO-RE.
+//!
+//! Invariant: whatever the bytes, parsing neither panics nor allocates more than a small multiple of their number.
+#![forbid(unsafe_code)]
+
+mod elf;
+mod error;
+mod link;
+mod parse;
+mod spec;
+
+pub use error::{ErrorKind, ObjectError};
+pub use link::{
+    FUNC_INFO_SIZE, KernelObject, LINE_INFO_SIZE, LinkError, LinkProblem, LinkedProgram, POISON_CORE, POISON_KFUNC,
+    POISON_MAP, Poisoned, Resolver,
+};
+pub use parse::MAX_DATA_SIZE;
+pub use spec::*;

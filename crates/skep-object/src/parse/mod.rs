@@ -1,0 +1,101 @@
+//! ELF to [`ObjectSpec`].
+//!
+//! The order matters: types first, then everything that can be referred to (functions, maps, externs), then the
+//! references, then programs, which are made of functions and references.
+
+mod data;
+mod functions;
+mod legacy_maps;
+mod programs;
+mod references;
+mod section_name;
+
+use crate::elf::{Elf, Section};
+use crate::error::{ErrorKind, ObjectError, Result};
+use crate::spec::{ExternIndex, GlobalSpec, MapIndex, MapSpec, ObjectSpec, SectionSummary};
+use std::collections::HashMap;
+
+/// Largest data section (`.bss` can announce any size without having a byte in the file): 256 MiB.
+pub const MAX_DATA_SIZE: u32 = 256 << 20;
+
+impl ObjectSpec {
+    /// Reads an ELF object.
+    ///
+    /// # Errors
+    /// [`ObjectError`] says in which section and at which offset what is wrong. Nothing in `bytes` makes it panic.
+    pub fn parse(bytes: &[u8]) -> Result<ObjectSpec> {
+        let elf = Elf::parse(bytes)?;
+        let functions = functions::read(&elf)?;
+        let mut tables = Tables::default();
+        data::read(&elf, &mut tables)?;
+        legacy_maps::read(&elf, &mut tables)?;
+        let references = references::read(&elf, &functions, &tables)?;
+        let assembled = programs::assemble_all(&elf, &functions, &references)?;
+        Ok(ObjectSpec {
+            byte_order: elf.byte_order,
+            license: license(&elf)?,
+            kernel_version: kernel_version(&elf)?,
+            programs: assembled.programs,
+            maps: tables.maps,
+            globals: tables.globals,
+            externs: Vec::new(),
+            struct_ops: Vec::new(),
+            btf: None,
+            arena_data: None,
+            sections: elf.sections.iter().filter(|s| !s.name.is_empty()).map(summary).collect(),
+        })
+    }
+}
+
+/// Everything that instructions can refer to, with the indices to find it by.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) maps: Vec<MapSpec>,
+    pub(crate) globals: Vec<GlobalSpec>,
+    /// Section index to the map that holds the section's contents.
+    pub(crate) data_maps: HashMap<usize, MapIndex>,
+    /// Section index and byte offset to the map defined there.
+    pub(crate) defined_maps: HashMap<(usize, u64), MapIndex>,
+    /// Name to extern that is reached by address or call.
+    pub(crate) externs: HashMap<String, ExternIndex>,
+    /// Name to place in a map: `.kconfig` externs.
+    pub(crate) extern_values: HashMap<String, (MapIndex, u32)>,
+    /// Sections that hold map definitions.
+    pub(crate) map_sections: Vec<usize>,
+}
+
+impl Tables {
+    pub(crate) fn add_map(&mut self, map: MapSpec) -> MapIndex {
+        self.maps.push(map);
+        MapIndex(self.maps.len() - 1)
+    }
+}
+
+fn summary(section: &Section<'_>) -> SectionSummary {
+    SectionSummary {
+        name: section.name.to_owned(),
+        offset: section.offset,
+        size: section.size,
+        executable: section.is_executable(),
+        zero_filled: section.is_zero_filled(),
+    }
+}
+
+fn license(elf: &Elf<'_>) -> Result<Option<String>> {
+    let Some((_, section)) = elf.section("license") else { return Ok(None) };
+    let text = section.data.split(|b| *b == 0).next().unwrap_or_default();
+    let text = std::str::from_utf8(text)
+        .map_err(|_| ObjectError::new(ErrorKind::Malformed, "the licence is not UTF-8 text").at(section.name, 0))?;
+    Ok(Some(text.to_owned()))
+}
+
+fn kernel_version(elf: &Elf<'_>) -> Result<Option<u32>> {
+    let Some((_, section)) = elf.section("version") else { return Ok(None) };
+    match elf.u32_at(section.data, 0) {
+        Some(version) if section.data.len() == 4 => Ok(Some(version)),
+        _ => {
+            let message = format!("a kernel version has 4 bytes, this has {}", section.data.len());
+            Err(ObjectError::new(ErrorKind::Malformed, message).at(section.name, 0))
+        }
+    }
+}
