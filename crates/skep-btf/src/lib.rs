@@ -1,10 +1,43 @@
 //! BTF and BTF.ext: read, write, dedup, split BTF, C dump, CO-RE.
+//!
+//! [`Btf`] is a checked, unchangeable set of types; [`BtfBuilder`] makes one.
+//!
+//! ```
+//! use skep_btf::{Btf, BtfBuilder, IntEncoding, Kind};
+//!
+//! let mut builder = BtfBuilder::new();
+//! let int = builder.int("int", 4, IntEncoding::SIGNED);
+//! builder.structure("point", 8, &[("x", int, 0, 0), ("y", int, 32, 0)]);
+//! let btf = builder.build()?;
+//!
+//! let point = btf.find(Kind::Struct, "point").unwrap();
+//! assert_eq!(btf.find_member(point, "y").unwrap().byte_offset(), 4);
+//! assert_eq!(Btf::parse(&btf.to_bytes(btf.endian())?)?, btf);
+//! # Ok::<(), skep_btf::BtfError>(())
+//! ```
 #![forbid(unsafe_code)]
 
-/// Number of a type in a BTF; 0 is `void`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TypeId(pub u32);
+mod btf;
+mod builder;
+mod encode;
+mod error;
+mod layout;
+mod name_index;
+mod parse;
+mod reader;
+mod strings;
+mod structure;
+mod types;
+mod validate;
 
-/// A parsed BTF.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Btf {}
+pub use btf::{Btf, essential_name};
+pub use builder::{BtfBuilder, IdMap};
+pub use error::{BtfError, Problem, Rule, Section};
+pub use layout::{Field, FieldAt, MAX_FLAT_MEMBERS, Step};
+pub use reader::Endian;
+pub use structure::MAX_DEPTH;
+pub use types::{
+    Array, Composite, DataSection, DeclTag, Enum, Enum64, Enumerator, Enumerator64, Float, Forward, Function,
+    FunctionLinkage, FunctionPrototype, Int, IntEncoding, Kind, Member, Parameter, SectionEntry, StringOffset, Type,
+    TypeId, TypeTag, Typedef, Variable, VariableLinkage,
+};
