@@ -11,7 +11,7 @@ use crate::executable::{Entry, Executable};
 use crate::machine::{Current, Machine};
 use crate::memory::{FrameBounds, Memory};
 use crate::op::{Code, Op, for_each_family};
-use crate::stack::{FRAME_BYTES, MAX_FRAMES, Mark};
+use crate::stack::{MAX_FRAMES, Mark};
 
 /// How often one frame's `may_goto` instructions fall through (Linux: `BPF_MAX_LOOPS`).
 const MAY_GOTO_BUDGET: u32 = 8 << 20;
@@ -351,6 +351,3 @@ fn put_fetched(op: AtomicOp, old: u64, r: &mut Registers, src: usize) {
         _ => {}
     }
 }
-
-#[allow(dead_code, reason = "states what the stack promises")]
-const _: () = assert!(FRAME_BYTES.is_multiple_of(8));

@@ -15,6 +15,7 @@
 compile_error!("programs are little-endian: a big-endian host cannot run them on native addresses");
 
 mod atomic;
+pub mod conformance;
 mod environment;
 mod executable;
 mod interpret;

@@ -1,7 +1,7 @@
 //! The entrances: a verified program on native addresses, any program in the sandbox.
 
 use crate::environment::{Environment, Fault};
-use crate::executable::Executable;
+use crate::executable::{Entry, Executable};
 use crate::interpret;
 use crate::machine::Machine;
 use crate::memory::{Region, Regions};
@@ -24,7 +24,7 @@ impl Executable {
     /// * the same holds for programs that the environment hands to [`Machine::tail_call`].
     pub unsafe fn run(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
         // SAFETY: the caller's.
-        unsafe { self.run_native(environment, self.main(), [context, 0, 0, 0, 0]) }
+        unsafe { self.run_native(&mut stack::new_chunk(), environment, [context, 0, 0, 0, 0]) }
     }
 
     /// Runs one function of a verified program, as timers do after the run that set them. `function` is its address as
@@ -43,22 +43,36 @@ impl Executable {
     ) -> Result<u64, Fault> {
         let entry = self.function(function).ok_or(Fault::BadFunction(function))?;
         // SAFETY: the caller's.
-        unsafe { self.run_native(environment, entry, args) }
+        unsafe { self.start(&mut stack::new_chunk(), environment, entry, args) }
     }
 
+    /// The main function on a given stack.
+    ///
     /// # Safety
     /// As [`Executable::run`].
     pub(crate) unsafe fn run_native(
         &self,
+        chunk: &mut stack::Chunk,
         environment: &mut dyn Environment,
-        entry: crate::executable::Entry,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        // SAFETY: the caller's.
+        unsafe { self.start(chunk, environment, self.main(), args) }
+    }
+
+    /// # Safety
+    /// As [`Executable::run`].
+    unsafe fn start(
+        &self,
+        chunk: &mut stack::Chunk,
+        environment: &mut dyn Environment,
+        entry: Entry,
         args: [u64; 5],
     ) -> Result<u64, Fault> {
         if !self.is_verified() {
             return Err(Fault::Unverified);
         }
-        let mut chunk = stack::new_chunk();
-        interpret::execute(&mut Machine::native(self, &mut chunk), environment, entry, args)
+        interpret::execute(&mut Machine::native(self, chunk), environment, entry, args)
     }
 }
 
