@@ -1,3 +1,87 @@
-//! Set-up, demo, test, bench and corpus.
+//! `cargo xtask COMMAND`: everything around the code. Every command does its own set-up.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod captures;
+mod fuzz;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything around the code. Every command does its own set-up.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Look for the tools the other commands need and install what is missing.
+    Setup,
+    /// Run every test, documentation tests included.
+    Test {
+        /// Passed on to the test runner, for example `-p skep-btf`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Check format, lints, documentation and the project's own rules.
+    Tidy,
+    /// Run the benchmarks.
+    Bench {
+        /// Passed on to `cargo bench`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// List the fuzz targets, or run one.
+    Fuzz {
+        /// Which one.
+        target: Option<String>,
+        /// Only check that all of them build.
+        #[arg(long, conflicts_with = "target")]
+        check: bool,
+        /// Passed on to the fuzzer, for example `-max_total_time=60`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Record the packet captures again.
+    Captures {
+        /// Which ones; all where none is named.
+        names: Vec<String>,
+    },
+    /// Succeed where a skipped test would be a failure: root, a Linux with BPF, every tool.
+    #[command(hide = true)]
+    CanTestAll,
+}
+
+fn run(command: Command) -> Result<(), process::Error> {
+    match command {
+        Command::Setup => setup::run(setup::Need::Everything),
+        Command::Test { arguments } => test::run(&arguments),
+        Command::Tidy => tidy::run(),
+        Command::Bench { arguments } => {
+            process::Step::new("cargo", ["bench", "--workspace", "--benches"]).args(&arguments).run()
+        }
+        Command::Fuzz { check: true, .. } => fuzz::check(),
+        Command::Fuzz { target: None, .. } => fuzz::list(),
+        Command::Fuzz { target: Some(target), arguments, .. } => fuzz::run(&target, &arguments),
+        Command::Captures { names } => captures::run(&names),
+        Command::CanTestAll => setup::can_test_all(),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

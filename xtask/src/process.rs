@@ -1,0 +1,155 @@
+//! Running other programs, visibly.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Why a command of ours could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The program did not start.
+    #[error("cannot run `{program}`: {source}")]
+    Start {
+        /// Which.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program ran and failed.
+    #[error("`{line}` failed ({status})")]
+    Failed {
+        /// What was run.
+        line: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    /// An error in words.
+    pub(crate) fn other(text: impl Into<String>) -> Error {
+        Error::Other(text.into())
+    }
+
+    /// For `map_err` after an operation on a file.
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::File { path, source }
+    }
+}
+
+/// One program run, with its arguments and environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
+}
+
+impl Step {
+    /// A program and its first arguments.
+    pub(crate) fn new<I>(program: impl Into<OsString>, arguments: I) -> Step
+    where
+        I: IntoIterator<Item: Into<OsString>>,
+    {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Step { program: program.into(), arguments, environment: Vec::new() }
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub(crate) fn args<I>(mut self, arguments: I) -> Step
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// A variable for the program's environment.
+    #[must_use]
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Step {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The command line as one would type it.
+    fn line(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.arguments);
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).current_dir(root());
+        command
+    }
+
+    fn start_error(&self) -> impl FnOnce(io::Error) -> Error {
+        let program = self.program.to_string_lossy().into_owned();
+        move |source| Error::Start { program, source }
+    }
+
+    fn check(&self, status: ExitStatus) -> Result<(), Error> {
+        if status.success() { Ok(()) } else { Err(Error::Failed { line: self.line(), status }) }
+    }
+
+    /// Says what it runs and runs it, its output going where ours goes.
+    ///
+    /// # Errors
+    /// It does not start or does not exit with 0.
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        println!("$ {}", self.line());
+        let status = self.command().status().map_err(self.start_error())?;
+        self.check(status)
+    }
+
+    /// Runs it and gives back what it printed. Its error output is shown only if it fails.
+    ///
+    /// # Errors
+    /// It does not start or does not exit with 0.
+    pub(crate) fn output(&self) -> Result<String, Error> {
+        let output = self.command().stdin(Stdio::null()).output().map_err(self.start_error())?;
+        if !output.status.success() {
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        self.check(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Whether it starts and exits with 0, quietly.
+    pub(crate) fn succeeds(&self) -> bool {
+        let quiet = self.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        quiet.is_ok_and(|status| status.success())
+    }
+}
+
+/// The workspace's root folder.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Where a program of that name is, as the shell would find it; the folders that only root's path has included.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    Step::new("id", ["-u"]).output().is_ok_and(|id| id.trim() == "0")
+}

@@ -1,0 +1,22 @@
+//! Every test of the workspace.
+
+use crate::process::{Error, Step};
+use crate::setup;
+
+/// Runs the documentation tests, then all others, so that the runner's summary comes last.
+///
+/// # Errors
+/// A test failed.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    setup::run(setup::Need::Tests)?;
+    let scope: &[&str] = if arguments.is_empty() { &["--workspace"] } else { &[] };
+    if arguments.is_empty() {
+        Step::new("cargo", ["test", "--quiet", "--doc", "--workspace"]).run()?;
+    }
+    if Step::new("cargo", ["nextest", "--version"]).succeeds() {
+        // A skip is a line in a test's output; show the output of tests that passed only where it is one.
+        Step::new("cargo", ["nextest", "run", "--no-fail-fast"]).args(scope).args(arguments).run()
+    } else {
+        Step::new("cargo", ["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(scope).args(arguments).run()
+    }
+}
