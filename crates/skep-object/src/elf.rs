@@ -117,6 +117,13 @@ impl<'a> Elf<'a> {
         }
     }
 
+    pub(crate) fn u64(&self, b: [u8; 8]) -> u64 {
+        match self.byte_order {
+            ByteOrder::Little => u64::from_le_bytes(b),
+            ByteOrder::Big => u64::from_be_bytes(b),
+        }
+    }
+
     /// The 32-bit number at an offset of a section.
     pub(crate) fn u32_at(&self, data: &[u8], offset: usize) -> Option<u32> {
         data.get(offset..)?.first_chunk::<4>().map(|b| self.u32(*b))

@@ -1,21 +1,45 @@
 //! Data sections: each is an array map with one element.
 
+use super::globals::any_shared;
+use super::types::Types;
 use super::{MAX_DATA_SIZE, Tables};
 use crate::elf::{Elf, Section};
 use crate::error::{ErrorKind, ObjectError, Result};
-use crate::spec::{Contents, MapOrigin, MapSpec, Pinning};
+use crate::spec::{Contents, MapIndex, MapOrigin, MapSpec, Pinning};
 use object::elf as abi;
 use skep_abi::map_type::{MapFlags, MapType};
 
-pub(crate) fn read(elf: &Elf<'_>, tables: &mut Tables) -> Result<()> {
+/// Section of variables in an arena (address space 1).
+const ARENA_SECTION: &str = ".addr_space.1";
+
+pub(crate) fn read(elf: &Elf<'_>, types: Option<&Types>, tables: &mut Tables) -> Result<()> {
     for (index, section) in elf.sections.iter().enumerate() {
         let Some(origin) = origin(section) else { continue };
         if section.size == 0 {
             continue;
         }
-        let map = tables.add_map(data_map(section.name, origin, contents(section)?));
+        let mut map = data_map(section.name, origin, contents(section)?);
+        map.value_type = types.and_then(|t| t.section(section.name));
+        if types.is_some_and(|t| any_shared(t, section.name)) {
+            map.flags |= MapFlags::MMAPABLE;
+        }
+        let map = tables.add_map(map);
         tables.data_maps.insert(index, map);
     }
+    Ok(())
+}
+
+/// Variables in an arena are the first bytes of the object's arena map.
+pub(crate) fn read_arena(elf: &Elf<'_>, tables: &mut Tables) -> Result<()> {
+    let Some((index, section)) = elf.section(ARENA_SECTION) else { return Ok(()) };
+    let contents = contents(section)?;
+    let arena = tables.maps.iter().position(|m| m.map_type() == Some(MapType::Arena));
+    let Some(map) = arena else {
+        let message = "there are arena variables and no map of type BPF_MAP_TYPE_ARENA";
+        return Err(ObjectError::new(ErrorKind::Map, message).at(section.name, 0));
+    };
+    tables.maps[map].contents = Some(contents);
+    tables.data_maps.insert(index, MapIndex(map));
     Ok(())
 }
 
@@ -56,7 +80,12 @@ pub(crate) fn data_map(name: &str, origin: MapOrigin, contents: Contents) -> Map
         key_size: 4,
         value_size: contents.size(),
         max_entries: 1,
-        flags: if read_only { MapFlags::RDONLY_PROG } else { MapFlags::empty() },
+        flags: match origin {
+            // Values of the kernel's configuration are always shared with user space.
+            MapOrigin::Kconfig => MapFlags::RDONLY_PROG | MapFlags::MMAPABLE,
+            MapOrigin::ReadOnlyData => MapFlags::RDONLY_PROG,
+            _ => MapFlags::empty(),
+        },
         numa_node: None,
         map_extra: 0,
         key_type: None,

@@ -4,16 +4,25 @@
 //! references, then programs, which are made of functions and references.
 
 mod data;
+mod externs;
 mod functions;
+mod globals;
 mod legacy_maps;
+mod map_definitions;
+mod pointers;
 mod programs;
 mod references;
 mod section_name;
+mod struct_ops;
+mod types;
 
 use crate::elf::{Elf, Section};
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{ExternIndex, GlobalSpec, MapIndex, MapSpec, ObjectSpec, SectionSummary};
-use std::collections::HashMap;
+use map_definitions::ValuesArray;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use types::{FixUps, Types};
 
 /// Largest data section (`.bss` can announce any size without having a byte in the file): 256 MiB.
 pub const MAX_DATA_SIZE: u32 = 256 << 20;
@@ -25,23 +34,41 @@ impl ObjectSpec {
     /// [`ObjectError`] says in which section and at which offset what is wrong. Nothing in `bytes` makes it panic.
     pub fn parse(bytes: &[u8]) -> Result<ObjectSpec> {
         let elf = Elf::parse(bytes)?;
+        let types = Types::read(&elf)?;
         let functions = functions::read(&elf)?;
         let mut tables = Tables::default();
-        data::read(&elf, &mut tables)?;
+        data::read(&elf, types.as_ref(), &mut tables)?;
+        let externs = match &types {
+            Some(types) => externs::read(&elf, types, &mut tables)?,
+            None => Vec::new(),
+        };
+        map_definitions::read(&elf, types.as_ref(), &mut tables)?;
         legacy_maps::read(&elf, &mut tables)?;
+        data::read_arena(&elf, &mut tables)?;
+        globals::read(&elf, types.as_ref(), &mut tables);
         let references = references::read(&elf, &functions, &tables)?;
         let assembled = programs::assemble_all(&elf, &functions, &references)?;
+        pointers::initial_values(&elf, &functions, &assembled, &mut tables)?;
+        let struct_ops = match &types {
+            Some(types) => pointers::struct_ops(&elf, types, &functions, &assembled)?,
+            None => Vec::new(),
+        };
+        let fix_ups = FixUps { elf: &elf, externs: &externs, hidden_functions: HashSet::new() };
+        let btf = match &types {
+            Some(types) => Some(fix_ups.apply(types).build().map_err(|e| types::error(".BTF", &e))?),
+            None => None,
+        };
         Ok(ObjectSpec {
             byte_order: elf.byte_order,
             license: license(&elf)?,
             kernel_version: kernel_version(&elf)?,
             programs: assembled.programs,
+            warnings: pointers::warnings(&elf, &tables),
             maps: tables.maps,
             globals: tables.globals,
-            externs: Vec::new(),
-            struct_ops: Vec::new(),
-            btf: None,
-            arena_data: None,
+            externs,
+            struct_ops,
+            btf: btf.map(Arc::new),
             sections: elf.sections.iter().filter(|s| !s.name.is_empty()).map(summary).collect(),
         })
     }
@@ -62,6 +89,8 @@ pub(crate) struct Tables {
     pub(crate) extern_values: HashMap<String, (MapIndex, u32)>,
     /// Sections that hold map definitions.
     pub(crate) map_sections: Vec<usize>,
+    /// Offset in `.maps` of each map defined there, with its array of initial values; in order of offset.
+    pub(crate) values_arrays: Vec<(u64, MapIndex, Option<ValuesArray>)>,
 }
 
 impl Tables {

@@ -155,7 +155,8 @@ impl<'a, 'e> Place<'a, 'e> {
 
     fn value(&self, map: MapIndex, symbol: &Symbol<'_>, addend: i64) -> Result<Reference> {
         // One past the end is allowed: loops compare with it.
-        let size = self.tables.maps.get(map.0).map_or(0, |m| m.value_size);
+        let contents = self.tables.maps.get(map.0).and_then(|m| m.contents.as_ref());
+        let size = contents.map_or(0, |c| c.size());
         let offset = symbol.value.checked_add_signed(addend).and_then(|o| u32::try_from(o).ok());
         match offset.filter(|o| *o <= size) {
             Some(offset) => Ok(Reference::Loader(Target::MapValue { map, offset })),

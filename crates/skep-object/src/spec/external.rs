@@ -18,10 +18,7 @@ pub struct ExternSpec {
 impl ExternSpec {
     /// The kernel's name for it: a `___flavor` suffix is the object's own.
     pub fn kernel_name(&self) -> &str {
-        match self.name.find("___") {
-            Some(end) if end > 0 => &self.name[..end],
-            _ => &self.name,
-        }
+        skep_btf::essential_name(&self.name)
     }
 }
 

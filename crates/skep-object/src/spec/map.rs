@@ -91,7 +91,7 @@ pub struct MapSpec {
     pub inner: Option<Box<MapSpec>>,
     /// Elements of a map of maps or of programs.
     pub initial_values: Vec<InitialValue>,
-    /// Contents of a data map.
+    /// Contents of a data map; of an arena, its first bytes.
     pub contents: Option<Contents>,
     /// To be frozen for user space once filled (`.rodata`, `.kconfig`).
     pub freeze: bool,

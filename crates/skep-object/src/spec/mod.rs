@@ -17,6 +17,7 @@ pub use program::{
 };
 pub use struct_ops::{StructOpsMember, StructOpsSpec};
 
+use crate::error::ObjectError;
 use skep_btf::{Btf, TypeId};
 use std::sync::Arc;
 
@@ -63,8 +64,8 @@ pub struct ObjectSpec {
     /// The object's own types, with the fix-ups that loading needs: sizes and offsets of data sections filled in,
     /// externs as the kernel's BTF check wants them. `None` for an object compiled without `-g`.
     pub btf: Option<Arc<Btf>>,
-    /// Initial contents of arena variables (`.addr_space.1`), which begin at the arena's first byte.
-    pub arena_data: Option<Contents>,
+    /// What is legal and yet will not work as its author may think.
+    pub warnings: Vec<ObjectError>,
     /// Names of sections in file order, for inspection.
     pub sections: Vec<SectionSummary>,
 }
