@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod corpus;
 mod fuzz;
 mod process;
 mod setup;
@@ -33,6 +34,8 @@ enum Command {
     },
     /// Check format, lints, documentation and the project's own rules.
     Tidy,
+    /// Run the outside references: conformance vectors, verifier selftests.
+    Corpus(corpus::Arguments),
     /// Run the benchmarks.
     Bench {
         /// Passed on to `cargo bench`.
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<(), process::Error> {
         Command::Setup => setup::run(setup::Need::Everything),
         Command::Test { arguments } => test::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Bench { arguments } => {
             process::Step::new("cargo", ["bench", "--workspace", "--benches"]).args(&arguments).run()
         }

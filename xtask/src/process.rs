@@ -129,6 +129,18 @@ impl Step {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// What it printed, whatever status it ended with: for programs whose status is part of the answer.
+    ///
+    /// # Errors
+    /// It does not start, or it is ended by a signal.
+    pub(crate) fn answer(&self) -> Result<String, Error> {
+        let output = self.command().stdin(Stdio::null()).output().map_err(self.start_error())?;
+        if output.status.code().is_none() {
+            return Err(Error::Failed { line: self.line(), status: output.status });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether it starts and exits with 0, quietly.
     pub(crate) fn succeeds(&self) -> bool {
         let quiet = self.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -140,6 +152,11 @@ impl Step {
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 /// Where a program of that name is, as the shell would find it; the folders that only root's path has included.
