@@ -185,6 +185,9 @@ pub enum Problem {
         /// Least.
         least: u32,
     },
+    /// An instruction offset between two slots.
+    #[error("instruction offset {0} is not a multiple of 8")]
+    InsnOffset(u32),
     /// A group of records without records.
     #[error("a group of records for section {0:?} is empty")]
     EmptyGroup(String),

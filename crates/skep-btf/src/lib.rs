@@ -19,8 +19,10 @@
 
 mod btf;
 mod builder;
+pub mod core_relocation;
 mod encode;
 mod error;
+mod ext;
 mod layout;
 mod name_index;
 mod parse;
@@ -33,6 +35,7 @@ mod validate;
 pub use btf::{Btf, essential_name};
 pub use builder::{BtfBuilder, IdMap};
 pub use error::{BtfError, Problem, Rule, Section};
+pub use ext::{BtfExt, CoreRelocation, FuncInfo, Group, LineInfo, RelocationKind};
 pub use layout::{Field, FieldAt, MAX_FLAT_MEMBERS, Step};
 pub use reader::Endian;
 pub use structure::MAX_DEPTH;

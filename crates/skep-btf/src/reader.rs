@@ -40,6 +40,16 @@ impl<'a> Reader<'a> {
         self.offset
     }
 
+    pub(crate) fn section(&self) -> Section {
+        self.section
+    }
+
+    /// A reader over the next `len` bytes.
+    pub(crate) fn part(&mut self, len: usize, what: &'static str) -> Result<Reader<'a>, BtfError> {
+        let data = self.bytes(len, what)?;
+        Ok(Reader { data, offset: 0, ..*self })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.offset >= self.data.len()
     }
