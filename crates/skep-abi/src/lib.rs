@@ -6,10 +6,13 @@
 //! | map types | [`map_type`] |
 //! | program types, their contexts and sections | [`program_type`] |
 //! | attach types | [`attach_type`] |
-//! | commands and their `union bpf_attr` | `command` |
+//! | commands and their `union bpf_attr` | [`command`] |
+//! | error numbers | [`errno`] |
 #![forbid(unsafe_code)]
 
 pub mod attach_type;
+pub mod command;
+pub mod errno;
 pub mod helper;
 pub mod map_type;
 pub mod program_type;
