@@ -7,16 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod flow;
 mod form;
 mod insn;
 pub mod semantics;
 mod slot;
 mod table;
+pub mod text;
 
 pub use code::{
     DecodeError, DecodeErrorReason, Encoded, FieldName, Instructions, Rules, decode_program, encode_program,
     instructions,
 };
+pub use flow::RegSet;
 pub use form::{CpuVersion, Field, Form, Group, INSTRUCTIONS, Row};
 pub use insn::{
     AtomicOp, BinaryOp, CallTarget, Condition, Imm64, Insn, Operand, PacketOffset, Reg, Size, SwapKind, Width,

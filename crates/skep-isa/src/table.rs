@@ -17,7 +17,7 @@
 //! * `cpu` is the lowest `-mcpu` that has the encoding. (clang uses 32-bit arithmetic from v3 on; the encoding is v1's.)
 //! * `linux` is the first version that runs it, `()` where none does.
 //! * In the text, `{dst}` and `{src}` are register numbers, and `?` before one is `r`, or `w` where LLVM has
-//!   32-bit registers. What the other placeholders mean is in `text/`.
+//!   32-bit registers. What the other placeholders mean is in `text/template.rs`.
 
 /// Calls `$consumer!` with all rows.
 macro_rules! for_each_instruction {
@@ -102,59 +102,59 @@ macro_rules! for_each_instruction {
             CastFromArena 0xbf [dst src 1 1]       Linux V4 (6,9) "r{dst} = addr_space_cast(r{src}, 0, 1)" => { AddrSpaceCast { dst, src, to: 0, from: 1 } }
             CastToArena   0xbf [dst src 1 0x10000] Linux V4 (6,9) "r{dst} = addr_space_cast(r{src}, 1, 0)" => { AddrSpaceCast { dst, src, to: 1, from: 0 } }
             // 64-bit immediates, two slots, by pseudo source (section 5.4). The fifth field is the second slot's immediate.
-            LoadImm64         0x18 [dst 0 0 (low value) (high value)] Base64 V1 (3,18) "r{dst} = {imm64} ll"                             => { LoadImm64 { dst, imm: Value(value) } }
-            LoadMapFd         0x18 [dst 1 0 fd 0]                     Base64 V1 (3,18) "r{dst} = map[fd:{imm}] ll"                       => { LoadImm64 { dst, imm: MapFd(fd) } }
-            LoadMapValue      0x18 [dst 2 0 fd (unsigned offset)]     Base64 V1 (5,2)  "r{dst} = map[fd:{imm}][0]+{next} ll"             => { LoadImm64 { dst, imm: MapValue { fd, offset } } }
-            LoadBtfId         0x18 [dst 3 0 (unsigned id) btf_fd]     Base64 V1 (5,10) "r{dst} = btf[id:{unsigned},fd:{signed_next}] ll" => { LoadImm64 { dst, imm: BtfId { id, btf_fd } } }
-            LoadFunction      0x18 [dst 4 0 offset 0]                 Base64 V1 (5,13) "r{dst} = subprog[{target}] ll"                   => { LoadImm64 { dst, imm: Function { offset } } }
-            LoadMapIndex      0x18 [dst 5 0 index 0]                  Base64 V1 (5,14) "r{dst} = map[idx:{imm}] ll"                      => { LoadImm64 { dst, imm: MapIndex(index) } }
-            LoadMapIndexValue 0x18 [dst 6 0 index (unsigned offset)]  Base64 V1 (5,14) "r{dst} = map[idx:{imm}][0]+{next} ll"            => { LoadImm64 { dst, imm: MapIndexValue { index, offset } } }
+            LoadImm64         0x18 [dst 0 0 (low value) (high value)] Base64 V1 (3,18) "r{dst} = {imm64} ll"                    => { LoadImm64 { dst, imm: Value(value) } }
+            LoadMapFd         0x18 [dst 1 0 fd 0]                     Base64 V1 (3,18) "r{dst} = map[fd:{imm}] ll"              => { LoadImm64 { dst, imm: MapFd(fd) } }
+            LoadMapValue      0x18 [dst 2 0 fd (unsigned offset)]     Base64 V1 (5,2)  "r{dst} = map[fd:{imm}][0]+{next_u} ll"  => { LoadImm64 { dst, imm: MapValue { fd, offset } } }
+            LoadBtfId         0x18 [dst 3 0 (unsigned id) btf_fd]     Base64 V1 (5,10) "r{dst} = btf[id:{imm_u},fd:{next}] ll"  => { LoadImm64 { dst, imm: BtfId { id, btf_fd } } }
+            LoadFunction      0x18 [dst 4 0 offset 0]                 Base64 V1 (5,13) "r{dst} = subprog[{jump_imm}] ll"        => { LoadImm64 { dst, imm: Function { offset } } }
+            LoadMapIndex      0x18 [dst 5 0 index 0]                  Base64 V1 (5,14) "r{dst} = map[idx:{imm}] ll"             => { LoadImm64 { dst, imm: MapIndex(index) } }
+            LoadMapIndexValue 0x18 [dst 6 0 index (unsigned offset)]  Base64 V1 (5,14) "r{dst} = map[idx:{imm}][0]+{next_u} ll" => { LoadImm64 { dst, imm: MapIndexValue { index, offset } } }
             // Memory (sections 5.1 and 5.2).
-            Load8        0x71 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u8 *)(r{src} {offset})"  => { Load { size: Byte, signed: false, dst, base, offset } }
-            Load16       0x69 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u16 *)(r{src} {offset})" => { Load { size: Half, signed: false, dst, base, offset } }
-            Load32       0x61 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u32 *)(r{src} {offset})" => { Load { size: Word, signed: false, dst, base, offset } }
-            Load64       0x79 [dst base offset 0] Base64 V1 (3,18) "r{dst} = *(u64 *)(r{src} {offset})" => { Load { size: Double, signed: false, dst, base, offset } }
-            LoadSigned8  0x91 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s8 *)(r{src} {offset})"  => { Load { size: Byte, signed: true, dst, base, offset } }
-            LoadSigned16 0x89 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s16 *)(r{src} {offset})" => { Load { size: Half, signed: true, dst, base, offset } }
-            LoadSigned32 0x81 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s32 *)(r{src} {offset})" => { Load { size: Word, signed: true, dst, base, offset } }
-            Store8Imm    0x72 [base 0 offset imm] Base32 V1 (3,18) "*(u8 *)(r{dst} {offset}) = {imm}"   => { Store { size: Byte, base, offset, src: Imm(imm) } }
-            Store16Imm   0x6a [base 0 offset imm] Base32 V1 (3,18) "*(u16 *)(r{dst} {offset}) = {imm}"  => { Store { size: Half, base, offset, src: Imm(imm) } }
-            Store32Imm   0x62 [base 0 offset imm] Base32 V1 (3,18) "*(u32 *)(r{dst} {offset}) = {imm}"  => { Store { size: Word, base, offset, src: Imm(imm) } }
-            Store64Imm   0x7a [base 0 offset imm] Base64 V1 (3,18) "*(u64 *)(r{dst} {offset}) = {imm}"  => { Store { size: Double, base, offset, src: Imm(imm) } }
-            Store8Reg    0x73 [base src offset 0] Base32 V1 (3,18) "*(u8 *)(r{dst} {offset}) = ?{src}"  => { Store { size: Byte, base, offset, src: Reg(src) } }
-            Store16Reg   0x6b [base src offset 0] Base32 V1 (3,18) "*(u16 *)(r{dst} {offset}) = ?{src}" => { Store { size: Half, base, offset, src: Reg(src) } }
-            Store32Reg   0x63 [base src offset 0] Base32 V1 (3,18) "*(u32 *)(r{dst} {offset}) = ?{src}" => { Store { size: Word, base, offset, src: Reg(src) } }
-            Store64Reg   0x7b [base src offset 0] Base64 V1 (3,18) "*(u64 *)(r{dst} {offset}) = r{src}" => { Store { size: Double, base, offset, src: Reg(src) } }
+            Load8        0x71 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u8 *)(r{src} {displacement})"  => { Load { size: Byte, signed: false, dst, base, offset } }
+            Load16       0x69 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u16 *)(r{src} {displacement})" => { Load { size: Half, signed: false, dst, base, offset } }
+            Load32       0x61 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u32 *)(r{src} {displacement})" => { Load { size: Word, signed: false, dst, base, offset } }
+            Load64       0x79 [dst base offset 0] Base64 V1 (3,18) "r{dst} = *(u64 *)(r{src} {displacement})" => { Load { size: Double, signed: false, dst, base, offset } }
+            LoadSigned8  0x91 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s8 *)(r{src} {displacement})"  => { Load { size: Byte, signed: true, dst, base, offset } }
+            LoadSigned16 0x89 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s16 *)(r{src} {displacement})" => { Load { size: Half, signed: true, dst, base, offset } }
+            LoadSigned32 0x81 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s32 *)(r{src} {displacement})" => { Load { size: Word, signed: true, dst, base, offset } }
+            Store8Imm    0x72 [base 0 offset imm] Base32 V1 (3,18) "*(u8 *)(r{dst} {displacement}) = {imm}"   => { Store { size: Byte, base, offset, src: Imm(imm) } }
+            Store16Imm   0x6a [base 0 offset imm] Base32 V1 (3,18) "*(u16 *)(r{dst} {displacement}) = {imm}"  => { Store { size: Half, base, offset, src: Imm(imm) } }
+            Store32Imm   0x62 [base 0 offset imm] Base32 V1 (3,18) "*(u32 *)(r{dst} {displacement}) = {imm}"  => { Store { size: Word, base, offset, src: Imm(imm) } }
+            Store64Imm   0x7a [base 0 offset imm] Base64 V1 (3,18) "*(u64 *)(r{dst} {displacement}) = {imm}"  => { Store { size: Double, base, offset, src: Imm(imm) } }
+            Store8Reg    0x73 [base src offset 0] Base32 V1 (3,18) "*(u8 *)(r{dst} {displacement}) = ?{src}"  => { Store { size: Byte, base, offset, src: Reg(src) } }
+            Store16Reg   0x6b [base src offset 0] Base32 V1 (3,18) "*(u16 *)(r{dst} {displacement}) = ?{src}" => { Store { size: Half, base, offset, src: Reg(src) } }
+            Store32Reg   0x63 [base src offset 0] Base32 V1 (3,18) "*(u32 *)(r{dst} {displacement}) = ?{src}" => { Store { size: Word, base, offset, src: Reg(src) } }
+            Store64Reg   0x7b [base src offset 0] Base64 V1 (3,18) "*(u64 *)(r{dst} {displacement}) = r{src}" => { Store { size: Double, base, offset, src: Reg(src) } }
             // Atomic operations: the immediate is the operation (section 5.3).
-            AtomicAdd32      0xc3 [base src offset 0]    Atomic32 V1 (3,18) "lock *(u32 *)(r{dst} {offset}) += w{src}"                    => { Atomic { op: AtomicOp::Add { fetch: false }, size: Word, base, offset, src } }
-            AtomicOr32       0xc3 [base src offset 0x40] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {offset}) |= w{src}"                    => { Atomic { op: AtomicOp::Or { fetch: false }, size: Word, base, offset, src } }
-            AtomicAnd32      0xc3 [base src offset 0x50] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {offset}) &= w{src}"                    => { Atomic { op: AtomicOp::And { fetch: false }, size: Word, base, offset, src } }
-            AtomicXor32      0xc3 [base src offset 0xa0] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {offset}) ^= w{src}"                    => { Atomic { op: AtomicOp::Xor { fetch: false }, size: Word, base, offset, src } }
-            AtomicFetchAdd32 0xc3 [base src offset 0x1]  Atomic32 V3 (5,12) "w{src} = atomic_fetch_add((u32 *)(r{dst} {offset}), w{src})" => { Atomic { op: AtomicOp::Add { fetch: true }, size: Word, base, offset, src } }
-            AtomicFetchOr32  0xc3 [base src offset 0x41] Atomic32 V3 (5,12) "w{src} = atomic_fetch_or((u32 *)(r{dst} {offset}), w{src})"  => { Atomic { op: AtomicOp::Or { fetch: true }, size: Word, base, offset, src } }
-            AtomicFetchAnd32 0xc3 [base src offset 0x51] Atomic32 V3 (5,12) "w{src} = atomic_fetch_and((u32 *)(r{dst} {offset}), w{src})" => { Atomic { op: AtomicOp::And { fetch: true }, size: Word, base, offset, src } }
-            AtomicFetchXor32 0xc3 [base src offset 0xa1] Atomic32 V3 (5,12) "w{src} = atomic_fetch_xor((u32 *)(r{dst} {offset}), w{src})" => { Atomic { op: AtomicOp::Xor { fetch: true }, size: Word, base, offset, src } }
-            Xchg32           0xc3 [base src offset 0xe1] Atomic32 V3 (5,12) "w{src} = xchg32_32(r{dst} {offset}, w{src})"                 => { Atomic { op: AtomicOp::Xchg, size: Word, base, offset, src } }
-            Cmpxchg32        0xc3 [base src offset 0xf1] Atomic32 V3 (5,12) "w0 = cmpxchg32_32(r{dst} {offset}, w0, w{src})"              => { Atomic { op: AtomicOp::Cmpxchg, size: Word, base, offset, src } }
-            AtomicAdd64      0xdb [base src offset 0]    Atomic64 V1 (3,18) "lock *(u64 *)(r{dst} {offset}) += r{src}"                    => { Atomic { op: AtomicOp::Add { fetch: false }, size: Double, base, offset, src } }
-            AtomicOr64       0xdb [base src offset 0x40] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {offset}) |= r{src}"                    => { Atomic { op: AtomicOp::Or { fetch: false }, size: Double, base, offset, src } }
-            AtomicAnd64      0xdb [base src offset 0x50] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {offset}) &= r{src}"                    => { Atomic { op: AtomicOp::And { fetch: false }, size: Double, base, offset, src } }
-            AtomicXor64      0xdb [base src offset 0xa0] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {offset}) ^= r{src}"                    => { Atomic { op: AtomicOp::Xor { fetch: false }, size: Double, base, offset, src } }
-            AtomicFetchAdd64 0xdb [base src offset 0x1]  Atomic64 V3 (5,12) "r{src} = atomic_fetch_add((u64 *)(r{dst} {offset}), r{src})" => { Atomic { op: AtomicOp::Add { fetch: true }, size: Double, base, offset, src } }
-            AtomicFetchOr64  0xdb [base src offset 0x41] Atomic64 V3 (5,12) "r{src} = atomic_fetch_or((u64 *)(r{dst} {offset}), r{src})"  => { Atomic { op: AtomicOp::Or { fetch: true }, size: Double, base, offset, src } }
-            AtomicFetchAnd64 0xdb [base src offset 0x51] Atomic64 V3 (5,12) "r{src} = atomic_fetch_and((u64 *)(r{dst} {offset}), r{src})" => { Atomic { op: AtomicOp::And { fetch: true }, size: Double, base, offset, src } }
-            AtomicFetchXor64 0xdb [base src offset 0xa1] Atomic64 V3 (5,12) "r{src} = atomic_fetch_xor((u64 *)(r{dst} {offset}), r{src})" => { Atomic { op: AtomicOp::Xor { fetch: true }, size: Double, base, offset, src } }
-            Xchg64           0xdb [base src offset 0xe1] Atomic64 V3 (5,12) "r{src} = xchg_64(r{dst} {offset}, r{src})"                   => { Atomic { op: AtomicOp::Xchg, size: Double, base, offset, src } }
-            Cmpxchg64        0xdb [base src offset 0xf1] Atomic64 V3 (5,12) "r0 = cmpxchg_64(r{dst} {offset}, r0, r{src})"                => { Atomic { op: AtomicOp::Cmpxchg, size: Double, base, offset, src } }
+            AtomicAdd32      0xc3 [base src offset 0]    Atomic32 V1 (3,18) "lock *(u32 *)(r{dst} {displacement}) += w{src}"                    => { Atomic { op: AtomicOp::Add { fetch: false }, size: Word, base, offset, src } }
+            AtomicOr32       0xc3 [base src offset 0x40] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {displacement}) |= w{src}"                    => { Atomic { op: AtomicOp::Or { fetch: false }, size: Word, base, offset, src } }
+            AtomicAnd32      0xc3 [base src offset 0x50] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {displacement}) &= w{src}"                    => { Atomic { op: AtomicOp::And { fetch: false }, size: Word, base, offset, src } }
+            AtomicXor32      0xc3 [base src offset 0xa0] Atomic32 V3 (5,12) "lock *(u32 *)(r{dst} {displacement}) ^= w{src}"                    => { Atomic { op: AtomicOp::Xor { fetch: false }, size: Word, base, offset, src } }
+            AtomicFetchAdd32 0xc3 [base src offset 0x1]  Atomic32 V3 (5,12) "w{src} = atomic_fetch_add((u32 *)(r{dst} {displacement}), w{src})" => { Atomic { op: AtomicOp::Add { fetch: true }, size: Word, base, offset, src } }
+            AtomicFetchOr32  0xc3 [base src offset 0x41] Atomic32 V3 (5,12) "w{src} = atomic_fetch_or((u32 *)(r{dst} {displacement}), w{src})"  => { Atomic { op: AtomicOp::Or { fetch: true }, size: Word, base, offset, src } }
+            AtomicFetchAnd32 0xc3 [base src offset 0x51] Atomic32 V3 (5,12) "w{src} = atomic_fetch_and((u32 *)(r{dst} {displacement}), w{src})" => { Atomic { op: AtomicOp::And { fetch: true }, size: Word, base, offset, src } }
+            AtomicFetchXor32 0xc3 [base src offset 0xa1] Atomic32 V3 (5,12) "w{src} = atomic_fetch_xor((u32 *)(r{dst} {displacement}), w{src})" => { Atomic { op: AtomicOp::Xor { fetch: true }, size: Word, base, offset, src } }
+            Xchg32           0xc3 [base src offset 0xe1] Atomic32 V3 (5,12) "w{src} = xchg32_32(r{dst} {displacement}, w{src})"                 => { Atomic { op: AtomicOp::Xchg, size: Word, base, offset, src } }
+            Cmpxchg32        0xc3 [base src offset 0xf1] Atomic32 V3 (5,12) "w0 = cmpxchg32_32(r{dst} {displacement}, w0, w{src})"              => { Atomic { op: AtomicOp::Cmpxchg, size: Word, base, offset, src } }
+            AtomicAdd64      0xdb [base src offset 0]    Atomic64 V1 (3,18) "lock *(u64 *)(r{dst} {displacement}) += r{src}"                    => { Atomic { op: AtomicOp::Add { fetch: false }, size: Double, base, offset, src } }
+            AtomicOr64       0xdb [base src offset 0x40] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {displacement}) |= r{src}"                    => { Atomic { op: AtomicOp::Or { fetch: false }, size: Double, base, offset, src } }
+            AtomicAnd64      0xdb [base src offset 0x50] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {displacement}) &= r{src}"                    => { Atomic { op: AtomicOp::And { fetch: false }, size: Double, base, offset, src } }
+            AtomicXor64      0xdb [base src offset 0xa0] Atomic64 V3 (5,12) "lock *(u64 *)(r{dst} {displacement}) ^= r{src}"                    => { Atomic { op: AtomicOp::Xor { fetch: false }, size: Double, base, offset, src } }
+            AtomicFetchAdd64 0xdb [base src offset 0x1]  Atomic64 V3 (5,12) "r{src} = atomic_fetch_add((u64 *)(r{dst} {displacement}), r{src})" => { Atomic { op: AtomicOp::Add { fetch: true }, size: Double, base, offset, src } }
+            AtomicFetchOr64  0xdb [base src offset 0x41] Atomic64 V3 (5,12) "r{src} = atomic_fetch_or((u64 *)(r{dst} {displacement}), r{src})"  => { Atomic { op: AtomicOp::Or { fetch: true }, size: Double, base, offset, src } }
+            AtomicFetchAnd64 0xdb [base src offset 0x51] Atomic64 V3 (5,12) "r{src} = atomic_fetch_and((u64 *)(r{dst} {displacement}), r{src})" => { Atomic { op: AtomicOp::And { fetch: true }, size: Double, base, offset, src } }
+            AtomicFetchXor64 0xdb [base src offset 0xa1] Atomic64 V3 (5,12) "r{src} = atomic_fetch_xor((u64 *)(r{dst} {displacement}), r{src})" => { Atomic { op: AtomicOp::Xor { fetch: true }, size: Double, base, offset, src } }
+            Xchg64           0xdb [base src offset 0xe1] Atomic64 V3 (5,12) "r{src} = xchg_64(r{dst} {displacement}, r{src})"                   => { Atomic { op: AtomicOp::Xchg, size: Double, base, offset, src } }
+            Cmpxchg64        0xdb [base src offset 0xf1] Atomic64 V3 (5,12) "r0 = cmpxchg_64(r{dst} {displacement}, r0, r{src})"                => { Atomic { op: AtomicOp::Cmpxchg, size: Double, base, offset, src } }
             // Linux: load-acquire and store-release, at every size.
-            LoadAcquire8   0xd3 [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u8 *)(r{src} {offset}))"  => { LoadAcquire { size: Byte, dst, base, offset } }
-            LoadAcquire16  0xcb [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u16 *)(r{src} {offset}))" => { LoadAcquire { size: Half, dst, base, offset } }
-            LoadAcquire32  0xc3 [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u32 *)(r{src} {offset}))" => { LoadAcquire { size: Word, dst, base, offset } }
-            LoadAcquire64  0xdb [dst base offset 0x100] Linux V4 (6,15) "r{dst} = load_acquire((u64 *)(r{src} {offset}))" => { LoadAcquire { size: Double, dst, base, offset } }
-            StoreRelease8  0xd3 [base src offset 0x110] Linux V4 (6,15) "store_release((u8 *)(r{dst} {offset}), w{src})"  => { StoreRelease { size: Byte, base, offset, src } }
-            StoreRelease16 0xcb [base src offset 0x110] Linux V4 (6,15) "store_release((u16 *)(r{dst} {offset}), w{src})" => { StoreRelease { size: Half, base, offset, src } }
-            StoreRelease32 0xc3 [base src offset 0x110] Linux V4 (6,15) "store_release((u32 *)(r{dst} {offset}), w{src})" => { StoreRelease { size: Word, base, offset, src } }
-            StoreRelease64 0xdb [base src offset 0x110] Linux V4 (6,15) "store_release((u64 *)(r{dst} {offset}), r{src})" => { StoreRelease { size: Double, base, offset, src } }
+            LoadAcquire8   0xd3 [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u8 *)(r{src} {displacement}))"  => { LoadAcquire { size: Byte, dst, base, offset } }
+            LoadAcquire16  0xcb [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u16 *)(r{src} {displacement}))" => { LoadAcquire { size: Half, dst, base, offset } }
+            LoadAcquire32  0xc3 [dst base offset 0x100] Linux V4 (6,15) "w{dst} = load_acquire((u32 *)(r{src} {displacement}))" => { LoadAcquire { size: Word, dst, base, offset } }
+            LoadAcquire64  0xdb [dst base offset 0x100] Linux V4 (6,15) "r{dst} = load_acquire((u64 *)(r{src} {displacement}))" => { LoadAcquire { size: Double, dst, base, offset } }
+            StoreRelease8  0xd3 [base src offset 0x110] Linux V4 (6,15) "store_release((u8 *)(r{dst} {displacement}), w{src})"  => { StoreRelease { size: Byte, base, offset, src } }
+            StoreRelease16 0xcb [base src offset 0x110] Linux V4 (6,15) "store_release((u16 *)(r{dst} {displacement}), w{src})" => { StoreRelease { size: Half, base, offset, src } }
+            StoreRelease32 0xc3 [base src offset 0x110] Linux V4 (6,15) "store_release((u32 *)(r{dst} {displacement}), w{src})" => { StoreRelease { size: Word, base, offset, src } }
+            StoreRelease64 0xdb [base src offset 0x110] Linux V4 (6,15) "store_release((u64 *)(r{dst} {displacement}), r{src})" => { StoreRelease { size: Double, base, offset, src } }
             // Packet access (section 5.5).
             LoadAbsolute8  0x30 [0 0 0 imm]   Packet V1 (3,18) "r0 = *(u8 *)skb[{imm}]"          => { LoadPacket { size: Byte, from: Absolute(imm) } }
             LoadAbsolute16 0x28 [0 0 0 imm]   Packet V1 (3,18) "r0 = *(u16 *)skb[{imm}]"         => { LoadPacket { size: Half, from: Absolute(imm) } }
@@ -164,7 +164,7 @@ macro_rules! for_each_instruction {
             LoadIndirect32 0x40 [0 src 0 imm] Packet V1 (3,18) "r0 = *(u32 *)skb[r{src}{index}]" => { LoadPacket { size: Word, from: Indirect(src, imm) } }
             // Jumps (section 4.3).
             Jump         0x05 [0 0 (wide offset) 0] Base32 V1 (3,18) "goto {jump}"                      => { Jump { offset, long: false } }
-            JumpLong     0x06 [0 0 0 offset]        Base32 V4 (6,6)  "gotol {target}"                   => { Jump { offset, long: true } }
+            JumpLong     0x06 [0 0 0 offset]        Base32 V4 (6,6)  "gotol {jump_imm}"                 => { Jump { offset, long: true } }
             JumpEq64Imm  0x15 [dst 0 offset imm]    Base64 V1 (3,18) "if r{dst} == {imm} goto {jump}"   => { JumpIf { condition: Eq, width: W64, dst, src: Imm(imm), offset } }
             JumpEq64Reg  0x1d [dst src offset 0]    Base64 V1 (3,18) "if r{dst} == r{src} goto {jump}"  => { JumpIf { condition: Eq, width: W64, dst, src: Reg(src), offset } }
             JumpGt64Imm  0x25 [dst 0 offset imm]    Base64 V1 (3,18) "if r{dst} > {imm} goto {jump}"    => { JumpIf { condition: Gt, width: W64, dst, src: Imm(imm), offset } }
@@ -211,11 +211,11 @@ macro_rules! for_each_instruction {
             JumpSLe32Reg 0xde [dst src offset 0]    Base32 V3 (5,1)  "if w{dst} s<= w{src} goto {jump}" => { JumpIf { condition: SLe, width: W32, dst, src: Reg(src), offset } }
             MayGoto      0xe5 [0 0 offset 0]        Linux  V4 (6,9)  "may_goto {jump}"                  => { MayGoto { offset } }
             // Calls, by pseudo source (section 4.3.1), and the end.
-            CallHelper     0x85 [0 0 0 imm]    Base32 V1 (3,18) "call {imm}"                               => { Call(Helper(imm)) }
-            CallSubprogram 0x85 [0 1 0 offset] Base32 V1 (4,16) "call pc{target}"                          => { Call(Subprogram { offset }) }
-            CallKfunc      0x85 [0 2 btf id]   Base32 V1 (5,13) "call kfunc[id:{imm},btf:{signed_offset}]" => { Call(Kfunc { id, btf }) }
-            CallReg        0x8d [dst 0 0 0]    Callx  V1 ()     "callx r{dst}"                             => { CallReg(dst) }
-            Exit           0x95 [0 0 0 0]      Base32 V1 (3,18) "exit"                                     => { Exit }
+            CallHelper     0x85 [0 0 0 imm]    Base32 V1 (3,18) "call {helper}"                     => { Call(Helper(imm)) }
+            CallSubprogram 0x85 [0 1 0 offset] Base32 V1 (4,16) "call {callee}"                     => { Call(Subprogram { offset }) }
+            CallKfunc      0x85 [0 2 btf id]   Base32 V1 (5,13) "call kfunc[id:{imm},btf:{offset}]" => { Call(Kfunc { id, btf }) }
+            CallReg        0x8d [dst 0 0 0]    Callx  V1 ()     "callx r{dst}"                      => { CallReg(dst) }
+            Exit           0x95 [0 0 0 0]      Base32 V1 (3,18) "exit"                              => { Exit }
         }
     };
 }
