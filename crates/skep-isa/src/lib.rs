@@ -6,6 +6,7 @@
 //! Invariant: for every slot sequence that [`Insn::decode`] accepts, [`Insn::encode`] gives back the same bytes.
 #![forbid(unsafe_code)]
 
+pub mod cfg;
 mod code;
 mod flow;
 mod form;
