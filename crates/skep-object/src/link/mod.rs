@@ -2,6 +2,7 @@
 //!
 //! Everything that only a kernel knows comes from a [`Resolver`], so that linking itself is deterministic.
 
+mod core;
 mod instructions;
 mod records;
 
@@ -98,16 +99,9 @@ pub enum LinkProblem {
     /// The instruction at a relocation is not of the kind that the relocation is for.
     #[error("the instruction cannot be relocated: {0}")]
     Instruction(String),
-    /// A CO-RE relocation is malformed or ambiguous.
-    #[error("CO-RE relocation {access} of {type_name}: {reason}")]
-    Core {
-        /// Root type in the object.
-        type_name: String,
-        /// Access string.
-        access: String,
-        /// Why.
-        reason: String,
-    },
+    /// A CO-RE relocation is malformed or ambiguous, or its instruction cannot hold the kernel's answer.
+    #[error("{0}")]
+    Core(String),
     /// CO-RE relocations without types to resolve them against.
     #[error(
         "it has CO-RE relocations and there is no kernel BTF to resolve them against; \
@@ -130,6 +124,12 @@ impl ProgramSpec {
         let mut poisoned = Vec::new();
         for relocation in &self.relocations {
             instructions::apply(&mut insns, relocation, object, resolver, &mut poisoned)
+                .map_err(|problem| fail(Some(relocation.slot), problem))?;
+        }
+        let kernel_types: Vec<&Btf> = resolver.kernel_types().iter().map(Arc::as_ref).collect();
+        for relocation in &self.core_relocations {
+            let Some(local) = object.btf.as_deref() else { break };
+            core::apply(&mut insns, relocation, local, &kernel_types, &mut poisoned)
                 .map_err(|problem| fail(Some(relocation.slot), problem))?;
         }
         let (func_info, line_info) = records::encode(self, object);

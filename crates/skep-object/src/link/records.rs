@@ -31,8 +31,8 @@ fn every_function_has_a_line(program: &ProgramSpec) -> bool {
 fn lines(program: &ProgramSpec) -> Vec<u8> {
     let mut out = Vec::with_capacity(program.lines.len() * 16);
     for l in &program.lines {
-        let packed = l.line << 10 | l.column & 0x3ff;
-        for word in [l.slot, l.file_offset, l.line_offset, packed] {
+        let place = l.line << 10 | u32::from(l.column) & 0x3ff;
+        for word in [l.slot, l.file.0, l.text.0, place] {
             out.extend(word.to_le_bytes());
         }
     }

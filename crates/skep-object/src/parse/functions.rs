@@ -17,6 +17,8 @@ pub(crate) struct Function<'a> {
     /// Number of slots.
     pub(crate) len: u32,
     pub(crate) linkage: Linkage,
+    /// Visible at link time only.
+    pub(crate) hidden: bool,
     /// Can be loaded by itself.
     pub(crate) is_program: bool,
 }
@@ -109,6 +111,7 @@ fn from_symbols<'a>(elf: &Elf<'a>, code: &HashMap<usize, Vec<Slot>>) -> Result<V
             start: u32::try_from(symbol.value / 8).map_err(|_| bad("the section is too large".to_owned()))?,
             len: u32::try_from(symbol.size / 8).map_err(|_| bad("it is too large".to_owned()))?,
             linkage,
+            hidden: symbol.hidden,
             is_program: false,
         });
     }
@@ -122,7 +125,7 @@ fn add_sections_without_symbols<'a>(elf: &Elf<'a>, code: &HashMap<usize, Vec<Slo
         if len > 0 && !list.iter().any(|f| f.section == *index) {
             let name = elf.sections[*index].name;
             let linkage = Linkage::Global;
-            list.push(Function { name, section: *index, start: 0, len, linkage, is_program: false });
+            list.push(Function { name, section: *index, start: 0, len, linkage, hidden: false, is_program: false });
         }
     }
 }

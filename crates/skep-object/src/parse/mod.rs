@@ -11,6 +11,7 @@ mod legacy_maps;
 mod map_definitions;
 mod pointers;
 mod programs;
+mod records;
 mod references;
 mod section_name;
 mod struct_ops;
@@ -19,8 +20,12 @@ mod types;
 use crate::elf::{Elf, Section};
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{ExternIndex, GlobalSpec, MapIndex, MapSpec, ObjectSpec, SectionSummary};
+use functions::Functions;
 use map_definitions::ValuesArray;
-use std::collections::{HashMap, HashSet};
+use programs::Parts;
+use records::Records;
+use skep_btf::BtfBuilder;
+use std::collections::HashMap;
 use std::sync::Arc;
 use types::{FixUps, Types};
 
@@ -47,15 +52,23 @@ impl ObjectSpec {
         data::read_arena(&elf, &mut tables)?;
         globals::read(&elf, types.as_ref(), &mut tables);
         let references = references::read(&elf, &functions, &tables)?;
-        let assembled = programs::assemble_all(&elf, &functions, &references)?;
-        pointers::initial_values(&elf, &functions, &assembled, &mut tables)?;
-        let struct_ops = match &types {
-            Some(types) => pointers::struct_ops(&elf, types, &functions, &assembled)?,
+        let mut builder = types.as_ref().map(|t| FixUps { elf: &elf, externs: &externs }.apply(t));
+        let records = match (&types, &mut builder) {
+            (Some(types), Some(builder)) => Records::read(&elf, types, builder)?,
+            _ => Records::default(),
+        };
+        let (types, functions, references) = (types.as_ref(), &functions, &references);
+        let assembled = programs::assemble_all(Parts { elf: &elf, types, functions, references, records: &records })?;
+        pointers::initial_values(&elf, functions, &assembled, &mut tables)?;
+        let struct_ops = match types {
+            Some(types) => pointers::struct_ops(&elf, types, functions, &assembled)?,
             None => Vec::new(),
         };
-        let fix_ups = FixUps { elf: &elf, externs: &externs, hidden_functions: HashSet::new() };
-        let btf = match &types {
-            Some(types) => Some(fix_ups.apply(types).build().map_err(|e| types::error(".BTF", &e))?),
+        let btf = match builder {
+            Some(mut builder) => {
+                hide_functions(&elf, functions, &records, &mut builder);
+                Some(Arc::new(builder.build().map_err(|e| types::error(".BTF", &e))?))
+            }
             None => None,
         };
         Ok(ObjectSpec {
@@ -68,7 +81,7 @@ impl ObjectSpec {
             globals: tables.globals,
             externs,
             struct_ops,
-            btf: btf.map(Arc::new),
+            btf,
             sections: elf.sections.iter().filter(|s| !s.name.is_empty()).map(summary).collect(),
         })
     }
@@ -97,6 +110,16 @@ impl Tables {
     pub(crate) fn add_map(&mut self, map: MapSpec) -> MapIndex {
         self.maps.push(map);
         MapIndex(self.maps.len() - 1)
+    }
+}
+
+/// Hidden functions are static to the kernel.
+fn hide_functions(elf: &Elf<'_>, functions: &Functions<'_>, records: &Records, builder: &mut BtfBuilder) {
+    for function in functions.list.iter().filter(|f| f.hidden) {
+        let section = elf.sections.get(function.section).map_or("", |s| s.name);
+        if let Some(id) = records.function(section, function.start) {
+            types::make_static(id, builder);
+        }
     }
 }
 

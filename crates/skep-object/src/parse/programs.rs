@@ -1,11 +1,14 @@
 //! Programs: an entry function with everything it reaches behind it.
 
 use super::functions::{Function, Functions};
+use super::records::Records;
 use super::references::{Reference, References};
 use super::section_name;
+use super::types::Types;
 use crate::elf::Elf;
 use crate::error::{ErrorKind, ObjectError, Result};
-use crate::spec::{FunctionSpec, ProgramIndex, ProgramSpec, Relocation};
+use crate::spec::{CoreRelocationSpec, FunctionSpec, LineRecord, Linkage, ProgramIndex, ProgramSpec, Relocation};
+use skep_btf::TypeId;
 use std::collections::HashMap;
 
 /// Slots of all programs together. Functions are copied into each program that calls them, so a small file could ask
@@ -22,23 +25,59 @@ pub(crate) struct Assembled {
     pub(crate) by_function: HashMap<usize, ProgramIndex>,
 }
 
-pub(crate) fn assemble_all(elf: &Elf<'_>, functions: &Functions<'_>, references: &References) -> Result<Assembled> {
+/// What programs are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a, 'e> {
+    pub(crate) elf: &'a Elf<'e>,
+    pub(crate) types: Option<&'a Types>,
+    pub(crate) functions: &'a Functions<'e>,
+    pub(crate) references: &'a References,
+    pub(crate) records: &'a Records,
+}
+
+impl<'a, 'e> Parts<'a, 'e> {
+    fn section_name(&self, function: &Function<'_>) -> &'e str {
+        self.elf.sections.get(function.section).map_or("?", |s| s.name)
+    }
+
+    fn type_id(&self, function: &Function<'_>) -> Option<TypeId> {
+        self.records.function(self.section_name(function), function.start)
+    }
+
+    /// The function that exceptions of a program go to. Nothing calls it, and it must be there all the same.
+    fn exception_callback(&self, program: &Function<'_>) -> Result<Option<usize>> {
+        let name = self.type_id(program).and_then(|id| self.types?.exception_callback(id));
+        let Some(name) = name else { return Ok(None) };
+        let index = self.functions.list.iter().position(|f| f.name == name && f.linkage != Linkage::Static);
+        index.map(Some).ok_or_else(|| {
+            let message = format!("exception callback '{name}' of '{}' is not a global function here", program.name);
+            ObjectError::new(ErrorKind::Undefined, message)
+        })
+    }
+}
+
+pub(crate) fn assemble_all(parts: Parts<'_, '_>) -> Result<Assembled> {
     let mut out = Assembled::default();
     let mut room = MAX_TOTAL_SLOTS;
-    for (index, function) in functions.list.iter().enumerate().filter(|(_, f)| f.is_program) {
-        let mut layout = Layout { functions, references, room, places: HashMap::new(), order: Vec::new(), end: 0 };
-        layout.reach(index).map_err(|e| e.at(elf.sections[function.section].name, u64::from(function.start) * 8))?;
+    for (index, function) in parts.functions.list.iter().enumerate().filter(|(_, f)| f.is_program) {
+        let mut layout = Layout { parts, room, places: HashMap::new(), order: Vec::new(), end: 0 };
+        let at_fault = |e: ObjectError| e.at(parts.section_name(function), u64::from(function.start) * 8);
+        layout.reach(index).map_err(at_fault)?;
+        if let Some(callback) = parts.exception_callback(function).map_err(at_fault)?
+            && !layout.places.contains_key(&callback)
+        {
+            layout.reach(callback).map_err(at_fault)?;
+        }
         room = layout.room;
         out.by_function.insert(index, ProgramIndex(out.programs.len()));
-        out.programs.push(build(elf, function, &layout));
+        out.programs.push(build(function, &layout));
     }
     Ok(out)
 }
 
 /// Where each function of a program goes.
 struct Layout<'a, 'e> {
-    functions: &'a Functions<'e>,
-    references: &'a References,
+    parts: Parts<'a, 'e>,
     room: usize,
     /// Function to its first slot in the program.
     places: HashMap<usize, u32>,
@@ -52,7 +91,7 @@ impl Layout<'_, '_> {
         self.place(entry)?;
         let mut stack = vec![(entry, 0)];
         while let Some((index, from)) = stack.pop() {
-            let Some(function) = self.functions.list.get(index) else { continue };
+            let Some(function) = self.parts.functions.list.get(index) else { continue };
             for slot in from..function.len {
                 let Some(callee) = self.callee(function, slot) else { continue };
                 if !self.places.contains_key(&callee) {
@@ -67,14 +106,14 @@ impl Layout<'_, '_> {
     }
 
     fn callee(&self, function: &Function<'_>, slot: u32) -> Option<usize> {
-        match self.references.get(&(function.section, function.start + slot))? {
+        match self.parts.references.get(&(function.section, function.start + slot))? {
             Reference::Call(callee) | Reference::FunctionAddress(callee) => Some(*callee),
             Reference::Loader(_) => None,
         }
     }
 
     fn place(&mut self, index: usize) -> Result<()> {
-        let len = self.functions.list.get(index).map_or(0, |f| f.len);
+        let len = self.parts.functions.list.get(index).map_or(0, |f| f.len);
         self.room = self.room.checked_sub(len as usize).ok_or_else(|| {
             let message = format!("the programs of this object have more than {MAX_TOTAL_SLOTS} instructions in total");
             ObjectError::new(ErrorKind::TooLarge, message)
@@ -87,8 +126,9 @@ impl Layout<'_, '_> {
     }
 }
 
-fn build(elf: &Elf<'_>, entry: &Function<'_>, layout: &Layout<'_, '_>) -> ProgramSpec {
-    let section = elf.sections[entry.section].name;
+fn build(entry: &Function<'_>, layout: &Layout<'_, '_>) -> ProgramSpec {
+    let parts = layout.parts;
+    let section = parts.section_name(entry);
     let (autoload, name) = section_name::autoload(section);
     let mut program = ProgramSpec {
         name: entry.name.to_owned(),
@@ -101,26 +141,33 @@ fn build(elf: &Elf<'_>, entry: &Function<'_>, layout: &Layout<'_, '_>) -> Progra
         relocations: Vec::new(),
         core_relocations: Vec::new(),
     };
-    for function in layout.order.iter().filter_map(|i| layout.functions.list.get(*i)) {
-        append(elf, function, layout, &mut program);
+    for function in layout.order.iter().filter_map(|i| parts.functions.list.get(*i)) {
+        append(function, layout, &mut program);
     }
     program
 }
 
-fn append(elf: &Elf<'_>, function: &Function<'_>, layout: &Layout<'_, '_>, program: &mut ProgramSpec) {
+fn append(function: &Function<'_>, layout: &Layout<'_, '_>, program: &mut ProgramSpec) {
+    let parts = layout.parts;
+    let section = parts.section_name(function);
     let start = program.insns.len() as u32;
+    let rebase = |slot: u32| slot - function.start + start;
     program.functions.push(FunctionSpec {
         name: function.name.to_owned(),
-        linkage: function.linkage,
+        linkage: if function.hidden { Linkage::Static } else { function.linkage },
         start,
         len: function.len,
-        section: elf.sections[function.section].name.to_owned(),
+        section: section.to_owned(),
         section_slot: function.start,
-        type_id: None,
+        type_id: parts.type_id(function),
     });
-    program.insns.extend_from_slice(layout.functions.code(function));
+    program.insns.extend_from_slice(parts.functions.code(function));
+    let lines = parts.records.lines(section, function.start, function.len);
+    program.lines.extend(lines.iter().map(|l| LineRecord { slot: rebase(l.slot), ..*l }));
+    let core = parts.records.core_relocations(section, function.start, function.len);
+    program.core_relocations.extend(core.iter().map(|r| CoreRelocationSpec { slot: rebase(r.slot), ..*r }));
     for offset in 0..function.len {
-        let Some(reference) = layout.references.get(&(function.section, function.start + offset)) else { continue };
+        let Some(reference) = parts.references.get(&(function.section, function.start + offset)) else { continue };
         let slot = start + offset;
         let distance = |callee: &usize| {
             let target = layout.places.get(callee).copied().unwrap_or(0);

@@ -11,13 +11,15 @@ use skep_btf::{
     Btf, BtfBuilder, BtfError, FunctionLinkage, IntEncoding, Kind, SectionEntry, Type, TypeId, Variable,
     VariableLinkage,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The types as the compiler wrote them.
 #[derive(Debug)]
 pub(crate) struct Types {
     pub(crate) btf: Btf,
     sections: HashMap<String, TypeId>,
+    /// `FUNC` to its `DECL_TAG`.
+    exception_callbacks: HashMap<TypeId, TypeId>,
 }
 
 pub(crate) fn error(section: &str, e: &BtfError) -> ObjectError {
@@ -32,12 +34,27 @@ impl Types {
         for (id, ty) in btf.own_types().filter(|(_, t)| t.kind() == Kind::DataSection) {
             sections.entry(btf.str(ty.name()).to_owned()).or_insert(id);
         }
-        Ok(Some(Types { btf, sections }))
+        let mut exception_callbacks = HashMap::new();
+        for (id, ty) in btf.own_types() {
+            match ty {
+                Type::DeclTag(tag) if btf.str(tag.name).starts_with("exception_callback:") => {
+                    exception_callbacks.insert(tag.target, id);
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(Types { btf, sections, exception_callbacks }))
     }
 
     /// The `DATASEC` of that name.
     pub(crate) fn section(&self, name: &str) -> Option<TypeId> {
         self.sections.get(name).copied()
+    }
+
+    /// The function that an exception of a program goes to, by the program's `FUNC`: a declaration tag names it.
+    pub(crate) fn exception_callback(&self, program: TypeId) -> Option<&str> {
+        const PREFIX: &str = "exception_callback:";
+        self.exception_callbacks.get(&program).and_then(|tag| self.btf.name(*tag).strip_prefix(PREFIX))
     }
 
     /// `VAR`s and `FUNC`s of a section.
@@ -62,8 +79,6 @@ impl Types {
 pub(crate) struct FixUps<'a, 'e> {
     pub(crate) elf: &'a Elf<'e>,
     pub(crate) externs: &'a [ExternSpec],
-    /// `FUNC`s whose symbol is hidden: visible to other objects at link time, not to the kernel.
-    pub(crate) hidden_functions: HashSet<TypeId>,
 }
 
 impl FixUps<'_, '_> {
@@ -81,13 +96,6 @@ impl FixUps<'_, '_> {
         }
         if let Some(id) = types.section(KSYMS) {
             kernel_symbols(types, id, &mut builder);
-        }
-        for id in &self.hidden_functions {
-            if let Some(Type::Function(f)) = builder.type_mut(*id)
-                && f.linkage == FunctionLinkage::Global
-            {
-                f.linkage = FunctionLinkage::Static;
-            }
         }
         builder
     }
@@ -145,6 +153,13 @@ impl FixUps<'_, '_> {
             section.size = end;
             section.entries = entries.into();
         }
+    }
+}
+
+/// A function whose symbol is hidden is visible to other objects at link time, not to the kernel.
+pub(crate) fn make_static(id: TypeId, builder: &mut BtfBuilder) {
+    if let Some(Type::Function(f)) = builder.type_mut(id) {
+        f.linkage = FunctionLinkage::Static;
     }
 }
 

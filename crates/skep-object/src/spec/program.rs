@@ -3,7 +3,7 @@
 use super::{ExternIndex, MapIndex};
 use skep_abi::attach_type::AttachType;
 use skep_abi::program_type::ProgramType;
-use skep_btf::TypeId;
+use skep_btf::{RelocationKind, StringOffset, TypeId};
 use skep_isa::Slot;
 
 /// What the section name says about a program.
@@ -55,19 +55,19 @@ pub struct FunctionSpec {
     pub type_id: Option<TypeId>,
 }
 
-/// The source line that begins at a slot, as BTF.ext writes it: texts are offsets in the BTF's strings.
+/// The source line that begins at a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineRecord {
     /// Slot in the program.
     pub slot: u32,
-    /// File name, as a string offset.
-    pub file_offset: u32,
-    /// Text of the line, as a string offset.
-    pub line_offset: u32,
+    /// File name, in the strings of [`super::ObjectSpec::btf`].
+    pub file: StringOffset,
+    /// Text of the line, in the same strings; may be empty.
+    pub text: StringOffset,
     /// Line number, from 1.
     pub line: u32,
     /// Column, from 1; 0 if unknown.
-    pub column: u32,
+    pub column: u16,
 }
 
 /// What a slot must be patched with when the program is linked.
@@ -98,16 +98,16 @@ pub struct Relocation {
 }
 
 /// A CO-RE relocation: an instruction whose number depends on the kernel's types.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoreRelocationSpec {
     /// Slot in the program.
     pub slot: u32,
-    /// `enum bpf_core_relo_kind`, as written.
-    pub kind: u32,
+    /// What is asked for.
+    pub kind: RelocationKind,
     /// Root type in the object's BTF.
     pub type_id: TypeId,
-    /// How to get from the root to the field or enumerator: `0:1:2`.
-    pub access: String,
+    /// How to get from the root to the field or enumerator (`0:1:2`), in the strings of [`super::ObjectSpec::btf`].
+    pub access: StringOffset,
 }
 
 /// A program: its entry function and all functions that it reaches, in one sequence of slots. Calls and function

@@ -1,0 +1,21 @@
+// Maps in a section "maps": five numbers, and the seven that aya and iproute2 write.
+#include "test_helpers.h"
+
+struct short_definition { __u32 type, key_size, value_size, max_entries, flags; };
+struct long_definition { __u32 type, key_size, value_size, max_entries, flags, id, pinning; };
+
+struct short_definition plain SEC("maps") = { MAP_HASH, 4, 8, 16, 1 };
+struct long_definition pinned SEC("maps") = { MAP_ARRAY, 4, 4, 2, 0, 7, 1 };
+
+SEC("socket") int use(void *ctx)
+{
+	__u32 key = 0;
+	__u64 *a = map_lookup_elem(&plain, &key);
+	__u32 *b = map_lookup_elem(&pinned, &key);
+	return (a ? *a : 0) + (b ? *b : 0);
+}
+
+char _license[] SEC("license") = "GPL";
+
+/* expect:
+*/

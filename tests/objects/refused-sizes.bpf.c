@@ -1,0 +1,14 @@
+#include "test_helpers.h"
+
+struct {
+	__uint(type, MAP_HASH);
+	__type(key, __u64);
+	__uint(key_size, 4);
+} odd SEC(".maps");
+SEC("socket") int use(void *ctx)
+{
+	return 0;
+}
+
+/* expect:
+*/
