@@ -1,1 +1,3 @@
 //! A BPF kernel in user space.
+
+pub mod devices;
