@@ -1,3 +1,4 @@
+// libbpf: 1.5
 // Variables that live in an arena.
 #include "test_helpers.h"
 
@@ -25,4 +26,12 @@ SEC("syscall") int count(void *ctx)
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+map arena Arena key 0 value 0 entries 100 flags 0x400 extra 0x100000000000
+global counter arena+0 size 4 = 05000000
+global zero arena+4 size 4 = 00000000
+program count in syscall
+  type unknown
+  functions count Global
+  refers to arena, arena+0, arena+4
 */

@@ -1,3 +1,4 @@
+// libbpf: 1.1
 // CO-RE relocations of every kind, on types that this source only half knows.
 #include "test_helpers.h"
 
@@ -65,4 +66,35 @@ SEC("tp_btf/task_newtask") int direct_loads(__u64 *ctx)
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+map .bss Array key 4 value 192 entries 1 flags 0x400
+global out .bss+0 size 192 = 0000000000000000
+program every_kind in raw_tp/sched_switch
+  type unknown
+  functions every_kind Global
+  refers to .bss+0
+  core enumerator exists of bpf_map_type 0
+  core enumerator exists of bpf_map_type 1
+  core enumerator value of bpf_map_type 0
+  core field byte offset of task_struct 0:0
+  core field byte offset of task_struct 0:2
+  core field byte offset of task_struct 0:5
+  core field byte offset of task_struct___old 0:0
+  core field byte size of task_struct 0:2
+  core field exists of task_struct 0:4:1
+  core field exists of task_struct 0:5
+  core field signed of task_struct 0:0
+  core local type id of task_struct 0
+  core target type id of task_struct 0
+  core type exists of task_struct 0
+  core type exists of there_is_no_such_struct 0
+  core type size of task_struct 0
+program direct_loads in tp_btf/task_newtask
+  type unknown
+  functions direct_loads Global
+  refers to .bss+0
+  core field byte offset of task_struct 0:0
+  core field byte offset of task_struct 0:1
+  core field byte offset of task_struct 0:2:3
+  core field byte offset of task_struct 0:3
 */

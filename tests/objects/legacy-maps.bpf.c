@@ -18,4 +18,11 @@ SEC("socket") int use(void *ctx)
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+map plain Hash key 4 value 8 entries 16 flags 0x1
+map pinned Array key 4 value 4 entries 2 pinned
+program use in socket
+  type unknown
+  functions use Global
+  refers to pinned, plain
 */

@@ -1,3 +1,4 @@
+// libbpf: 1.1
 // Maps defined by BTF types: every field, inner maps in both forms, initial values.
 #include "test_helpers.h"
 
@@ -101,4 +102,29 @@ SEC("socket") int second(void *ctx)
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+map inner1 Array key 4 value 8 entries 2
+map inner2 Array key 4 value 8 entries 2
+map outer ArrayOfMaps key 4 value 4 entries 3
+  inner outer.inner Array key 4 value 8 entries 2
+  [0] = map inner1
+  [2] = map inner2
+map jumps ProgArray key 4 value 4 entries 4
+  [1] = program first
+  [3] = program second
+map counters Hash key 8 value 8 entries 1024 flags 0x1 pinned
+map by_sizes Array key 4 value 32 entries 4 flags 0x4 numa 0
+map seen BloomFilter key 0 value 4 entries 100 extra 0x3
+map ring Ringbuf key 0 value 0 entries 4096
+map events PerfEventArray key 4 value 4 entries 0
+map outer_anonymous HashOfMaps key 4 value 4 entries 5
+  inner outer_anonymous.inner Hash key 4 value 4 entries 7
+program first in socket
+  type unknown
+  functions first Global
+  refers to counters
+program second in socket
+  type unknown
+  functions second Global
+  refers to jumps, outer
 */

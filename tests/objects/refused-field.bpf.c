@@ -10,4 +10,5 @@ SEC("socket") int use(void *ctx)
 }
 
 /* expect:
+error section .maps, offset 0x0: map 'odd': field 'colour': there is no such field (variable [8]); known fields are type, key, key_size, value, value_size, max_entries, map_flags, numa_node, pinning, values and map_extra
 */

@@ -19,4 +19,5 @@ SEC("socket") int use(void *ctx)
 }
 
 /* expect:
+error section .maps, offset 0x20: 'not_a_program' is not a program of this object
 */

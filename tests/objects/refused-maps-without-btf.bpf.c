@@ -11,4 +11,5 @@ SEC("socket") int use(void *ctx)
 }
 
 /* expect:
+error section .maps: maps are defined by their BTF types, and there is no .BTF section; compile with -g
 */

@@ -11,4 +11,5 @@ SEC("socket") int use(void *ctx)
 }
 
 /* expect:
+error section .maps, offset 0x0: map 'odd': field 'key_size': 4 bytes contradict the 8 bytes that another field says (variable [11])
 */

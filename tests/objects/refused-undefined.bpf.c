@@ -7,4 +7,5 @@ SEC("socket") int use(void *ctx)
 }
 
 /* expect:
+error section socket, offset 0x8: nothing defines symbol 'nowhere'; declare it with __ksym or __kconfig (and compile with -g), or link the object that defines it
 */

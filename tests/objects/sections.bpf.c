@@ -57,4 +57,160 @@ PROGRAM("?xdp", p_not_by_default)
 PROGRAM("no_such_section", p_unknown)
 
 /* expect:
+program p_socket_filter in socket
+  type unknown
+  functions p_socket_filter Global
+program p_xdp in xdp
+  type unknown
+  functions p_xdp Global
+program p_xdp_frags in xdp.frags
+  type unknown
+  functions p_xdp_frags Global
+program p_xdp_devmap in xdp/devmap
+  type unknown
+  functions p_xdp_devmap Global
+program p_tc in tc
+  type unknown
+  functions p_tc Global
+program p_tcx_ingress in tcx/ingress
+  type unknown
+  functions p_tcx_ingress Global
+program p_classifier in classifier
+  type unknown
+  functions p_classifier Global
+program p_kprobe in kprobe/do_unlinkat
+  type unknown
+  functions p_kprobe Global
+program p_kretprobe in kretprobe/do_unlinkat
+  type unknown
+  functions p_kretprobe Global
+program p_uprobe in uprobe//bin/bash:readline
+  type unknown
+  functions p_uprobe Global
+program p_uretprobe_sleepable in uretprobe.s
+  type unknown
+  functions p_uretprobe_sleepable Global
+program p_ksyscall in ksyscall/openat
+  type unknown
+  functions p_ksyscall Global
+program p_kprobe_multi in kprobe.multi/vfs_*
+  type unknown
+  functions p_kprobe_multi Global
+program p_usdt in usdt//bin/x:a:b
+  type unknown
+  functions p_usdt Global
+program p_tracepoint in tracepoint/syscalls/sys_enter_openat
+  type unknown
+  functions p_tracepoint Global
+program p_tp in tp/sched/sched_switch
+  type unknown
+  functions p_tp Global
+program p_raw_tp in raw_tp/sched_switch
+  type unknown
+  functions p_raw_tp Global
+program p_raw_tp_writable in raw_tp.w/x
+  type unknown
+  functions p_raw_tp_writable Global
+program p_tp_btf in tp_btf/sched_switch
+  type unknown
+  functions p_tp_btf Global
+program p_fentry in fentry/vfs_read
+  type unknown
+  functions p_fentry Global
+program p_fexit_sleepable in fexit.s/vfs_read
+  type unknown
+  functions p_fexit_sleepable Global
+program p_fmod_ret in fmod_ret/bpf_modify_return_test
+  type unknown
+  functions p_fmod_ret Global
+program p_freplace in freplace/f
+  type unknown
+  functions p_freplace Global
+program p_lsm in lsm/file_open
+  type unknown
+  functions p_lsm Global
+program p_lsm_sleepable in lsm.s/file_open
+  type unknown
+  functions p_lsm_sleepable Global
+program p_lsm_cgroup in lsm_cgroup/socket_bind
+  type unknown
+  functions p_lsm_cgroup Global
+program p_iter in iter/task
+  type unknown
+  functions p_iter Global
+program p_iter_sleepable in iter.s/task
+  type unknown
+  functions p_iter_sleepable Global
+program p_syscall in syscall
+  type unknown
+  functions p_syscall Global
+program p_perf_event in perf_event
+  type unknown
+  functions p_perf_event Global
+program p_sockops in sockops
+  type unknown
+  functions p_sockops Global
+program p_sk_skb_verdict in sk_skb/stream_verdict
+  type unknown
+  functions p_sk_skb_verdict Global
+program p_sk_skb in sk_skb
+  type unknown
+  functions p_sk_skb Global
+program p_sk_msg in sk_msg
+  type unknown
+  functions p_sk_msg Global
+program p_sk_lookup in sk_lookup
+  type unknown
+  functions p_sk_lookup Global
+program p_reuseport_migrate in sk_reuseport/migrate
+  type unknown
+  functions p_reuseport_migrate Global
+program p_flow_dissector in flow_dissector
+  type unknown
+  functions p_flow_dissector Global
+program p_lirc in lirc_mode2
+  type unknown
+  functions p_lirc Global
+program p_lwt_xmit in lwt_xmit
+  type unknown
+  functions p_lwt_xmit Global
+program p_netfilter in netfilter
+  type unknown
+  functions p_netfilter Global
+program p_cgroup_egress in cgroup_skb/egress
+  type unknown
+  functions p_cgroup_egress Global
+program p_cgroup_skb in cgroup/skb
+  type unknown
+  functions p_cgroup_skb Global
+program p_sock_create in cgroup/sock_create
+  type unknown
+  functions p_sock_create Global
+program p_connect4 in cgroup/connect4
+  type unknown
+  functions p_connect4 Global
+program p_sendmsg_unix in cgroup/sendmsg_unix
+  type unknown
+  functions p_sendmsg_unix Global
+program p_getsockopt in cgroup/getsockopt
+  type unknown
+  functions p_getsockopt Global
+program p_device in cgroup/dev
+  type unknown
+  functions p_device Global
+program p_sysctl in cgroup/sysctl
+  type unknown
+  functions p_sysctl Global
+program p_struct_ops in struct_ops/member
+  type unknown
+  functions p_struct_ops Global
+program p_struct_ops_sleepable in struct_ops.s/member
+  type unknown
+  functions p_struct_ops_sleepable Global
+program p_not_by_default in ?xdp (not by default)
+  type unknown
+  functions p_not_by_default Global
+program p_unknown in no_such_section
+  type unknown
+  functions p_unknown Global
 */

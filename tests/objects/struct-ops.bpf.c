@@ -1,3 +1,4 @@
+// libbpf: 1.3
 // An implementation of a kernel interface: programs as members of a struct.
 #include "test_helpers.h"
 
@@ -34,4 +35,16 @@ SEC(".struct_ops.link") struct tcp_congestion_ops linked = {
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+struct_ops plain tcp_congestion_ops size 40 link false
+  init+0 = program start
+  ssthresh+8 = program threshold
+struct_ops linked tcp_congestion_ops size 40 link true
+  ssthresh+8 = program threshold
+program start in struct_ops/init
+  type unknown
+  functions start Global
+program threshold in struct_ops/ssthresh
+  type unknown
+  functions threshold Global
 */

@@ -1,4 +1,5 @@
-// Functions that programs share: static, global, weak and hidden ones, callbacks, recursion between sections.
+// libbpf: 1.1
+// Functions that programs share: static, global, weak and hidden ones, callbacks.
 #include "test_helpers.h"
 
 struct {
@@ -50,20 +51,14 @@ static long each(void *map, __u32 *key, __u64 *value, void *ctx)
 	return 0;
 }
 
-SEC("socket") static __noinline int beside(int x)
-{
-	barrier_value(x);
-	return x ^ 5;
-}
-
 SEC("socket") int direct(void *ctx)
 {
 	return shared(1) + replaceable(2) + internal(3);
 }
 
-SEC("socket") int same_section(void *ctx)
+SEC("socket") int fewer(void *ctx)
 {
-	return beside(4) + leaf(2);
+	return leaf(2);
 }
 
 SEC("xdp") int callbacks(void *ctx)
@@ -82,4 +77,19 @@ SEC("tc") int plain(void *ctx)
 char _license[] SEC("license") = "GPL";
 
 /* expect:
+license "GPL"
+map values Array key 4 value 8 entries 8
+program direct in socket
+  type unknown
+  functions direct Global, shared Global, middle Static, leaf Static, replaceable Weak, internal Static
+program fewer in socket
+  type unknown
+  functions fewer Global, leaf Static
+program callbacks in xdp
+  type unknown
+  functions callbacks Global, add Static, leaf Static, each Static
+  refers to values
+program plain in tc
+  type unknown
+  functions plain Global
 */
