@@ -1,11 +1,16 @@
-//! A thin layer over cargo-fuzz.
+//! Fuzzing with libFuzzer and the stable compiler.
 
 use std::fs;
 
 use crate::process::{Error, Step, root};
 
-/// libFuzzer's instrumentation is behind unstable compiler flags. This lets a stable compiler take them.
-const UNSTABLE: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
+/// What makes the compiler count which code an input reaches; libFuzzer steers by it.
+const INSTRUMENTATION: &str = "-Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares \
+    --cfg fuzzing -Cdebug-assertions -Copt-level=2";
 
 fn targets() -> Result<Vec<String>, Error> {
     let folder = root().join("fuzz/fuzz_targets");
@@ -27,25 +32,43 @@ pub(crate) fn list() -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that every target builds; needs no cargo-fuzz.
+/// Checks that every target builds.
 ///
 /// # Errors
 /// One does not.
 pub(crate) fn check() -> Result<(), Error> {
-    Step::new("cargo", ["check", "--manifest-path", "fuzz/Cargo.toml", "--all-targets"]).run()
+    Step::new("cargo", ["check", "--manifest-path", "fuzz/Cargo.toml", "--bins"]).run()
 }
 
-/// Runs one target until it finds something or is stopped.
+/// Runs one target until it finds something or is stopped. Inputs that reach new code are kept in `fuzz/corpus`, those
+/// that break something in `fuzz/artifacts`.
 ///
 /// # Errors
-/// There is no such target, cargo-fuzz is missing, or it found something.
+/// There is no such target, it does not build, or it found something.
 pub(crate) fn run(target: &str, arguments: &[String]) -> Result<(), Error> {
     if !targets()?.iter().any(|name| name == target) {
         return Err(Error::other(format!("no fuzz target `{target}`; `cargo xtask fuzz` lists them")));
     }
-    if !Step::new("cargo", ["fuzz", "--version"]).succeeds() {
-        return Err(Error::other("fuzzing needs cargo-fuzz: `cargo install cargo-fuzz`"));
+    let corpus = root().join("fuzz/corpus").join(target);
+    let artifacts = root().join("fuzz/artifacts").join(target);
+    for folder in [&corpus, &artifacts] {
+        fs::create_dir_all(folder).map_err(Error::file(folder))?;
     }
-    let fuzz = Step::new("cargo", ["fuzz", "run", target, "--"]).args(arguments);
-    fuzz.env(UNSTABLE.0, UNSTABLE.1).run()
+    // With an explicit target, cargo leaves the flags off build scripts and procedural macros.
+    let triple = host_triple()?;
+    let build = Step::new("cargo", ["run", "--manifest-path", "fuzz/Cargo.toml", "--bin", target, "--target", &triple]);
+    build
+        .env("RUSTFLAGS", INSTRUMENTATION)
+        .env("CARGO_TARGET_DIR", crate::process::target_folder().join("fuzz"))
+        .args(["--"])
+        .args([format!("-artifact_prefix={}/", artifacts.display())])
+        .args([&corpus])
+        .args(arguments)
+        .run()
+}
+
+fn host_triple() -> Result<String, Error> {
+    let version = Step::new("rustc", ["-vV"]).output()?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Error::other("`rustc -vV` does not name the host"))
 }
