@@ -19,6 +19,7 @@
 
 mod btf;
 mod builder;
+mod c_dump;
 pub mod core_relocation;
 mod encode;
 mod error;
@@ -26,6 +27,7 @@ mod ext;
 mod layout;
 mod name_index;
 mod parse;
+mod raw_dump;
 mod reader;
 mod strings;
 mod structure;
@@ -34,6 +36,7 @@ mod validate;
 
 pub use btf::{Btf, essential_name};
 pub use builder::{BtfBuilder, IdMap};
+pub use c_dump::{CDump, CDumpError, CDumpOptions};
 pub use error::{BtfError, Problem, Rule, Section};
 pub use ext::{BtfExt, CoreRelocation, FuncInfo, Group, LineInfo, RelocationKind};
 pub use layout::{Field, FieldAt, MAX_FLAT_MEMBERS, Step};
