@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cfg;
+pub mod classic;
 mod code;
 mod flow;
 mod form;

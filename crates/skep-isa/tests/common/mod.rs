@@ -1,6 +1,8 @@
 //! Values for the property tests.
 #![allow(dead_code)]
 
+pub(crate) mod evaluator;
+
 use proptest::prelude::*;
 use skep_isa::{Field, INSTRUCTIONS, Insn, Row, Slot};
 
