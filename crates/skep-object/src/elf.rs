@@ -79,7 +79,12 @@ pub(crate) struct Elf<'a> {
     pub(crate) sections: Vec<Section<'a>>,
     pub(crate) symbols: Vec<Symbol<'a>>,
     relocations: HashMap<usize, Vec<ElfRelocation>>,
+    /// Section and name of a variable to its symbol.
+    variables: HashMap<(usize, &'a str), usize>,
 }
+
+/// Longest name of a section or symbol. Names are copied to wherever they are used, so their length counts.
+pub(crate) const MAX_NAME: usize = 2048;
 
 impl<'a> Elf<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
@@ -92,10 +97,12 @@ impl<'a> Elf<'a> {
             .symbols(endian, bytes, elf::SHT_SYMTAB)
             .map_err(|e| malformed(format!("symbol table: {e}")).section(".symtab"))?;
         let relocations = read_relocations(bytes, endian, &table, &symbols, &sections)?;
+        let symbols = read_symbols(endian, &symbols, &sections)?;
         Ok(Elf {
             byte_order: if endian.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little },
-            symbols: read_symbols(endian, &symbols, &sections)?,
+            variables: variables(&symbols),
             sections,
+            symbols,
             relocations,
         })
     }
@@ -103,6 +110,11 @@ impl<'a> Elf<'a> {
     /// The first section of that name.
     pub(crate) fn section(&self, name: &str) -> Option<(usize, &Section<'a>)> {
         self.sections.iter().enumerate().find(|(_, s)| s.name == name)
+    }
+
+    /// The symbol of a variable in a section.
+    pub(crate) fn variable(&self, section: usize, name: &str) -> Option<&Symbol<'a>> {
+        self.variables.get(&(section, name)).and_then(|i| self.symbols.get(*i))
     }
 
     /// Relocations of a section's contents, in order of offset.
@@ -196,8 +208,7 @@ fn read_sections<'a>(
     for (index, section) in table.enumerate() {
         let raw_name =
             table.section_name(endian, section).map_err(|e| malformed(format!("name of section {}: {e}", index.0)))?;
-        let name = std::str::from_utf8(raw_name)
-            .map_err(|_| malformed(format!("the name of section {} is not UTF-8", index.0)))?;
+        let name = checked_name(raw_name, || format!("section {}", index.0))?;
         let (offset, size) = (section.sh_offset(endian), section.sh_size(endian));
         let kind = section.sh_type(endian);
         let data = if kind == elf::SHT_NULL {
@@ -245,8 +256,7 @@ fn read_symbols<'a>(
         let raw = table
             .symbol_name(endian, symbol)
             .map_err(|e| malformed(format!("name of symbol {}: {e}", index.0)).at(".symtab", offset))?;
-        let name = std::str::from_utf8(raw)
-            .map_err(|_| malformed(format!("the name of symbol {} is not UTF-8", index.0)).at(".symtab", offset))?;
+        let name = checked_name(raw, || format!("symbol {}", index.0)).map_err(|e| e.at(".symtab", offset))?;
         let section = table
             .symbol_section(endian, symbol, index)
             .map_err(|e| malformed(format!("section of symbol {}: {e}", index.0)).at(".symtab", offset))?
@@ -278,6 +288,25 @@ fn read_symbols<'a>(
         });
     }
     Ok(out)
+}
+
+fn variables<'a>(symbols: &[Symbol<'a>]) -> HashMap<(usize, &'a str), usize> {
+    let mut out = HashMap::new();
+    for (index, symbol) in symbols.iter().enumerate() {
+        if let (Some(section), SymbolKind::Object | SymbolKind::None) = (symbol.section, symbol.kind) {
+            out.entry((section, symbol.name)).or_insert(index);
+        }
+    }
+    out
+}
+
+/// A name, if it is text and not absurdly long.
+fn checked_name(raw: &[u8], what: impl Fn() -> String) -> Result<&str> {
+    if raw.len() > MAX_NAME {
+        let message = format!("the name of {} has {} bytes, more than {MAX_NAME}", what(), raw.len());
+        return Err(ObjectError::new(ErrorKind::TooLarge, message));
+    }
+    std::str::from_utf8(raw).map_err(|_| malformed(format!("the name of {} is not UTF-8", what())))
 }
 
 fn read_relocations<'a>(

@@ -4,7 +4,7 @@ use crate::elf::{Elf, Section, SymbolKind};
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{ByteOrder, Linkage};
 use skep_isa::Slot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A function as the symbol table has it.
 #[derive(Debug)]
@@ -120,9 +120,10 @@ fn from_symbols<'a>(elf: &Elf<'a>, code: &HashMap<usize, Vec<Slot>>) -> Result<V
 
 /// A section of code without any function symbol is one program: assemblers and small generators write such objects.
 fn add_sections_without_symbols<'a>(elf: &Elf<'a>, code: &HashMap<usize, Vec<Slot>>, list: &mut Vec<Function<'a>>) {
+    let known: HashSet<usize> = list.iter().map(|f| f.section).collect();
     for (index, slots) in code {
         let Ok(len) = u32::try_from(slots.len()) else { continue };
-        if len > 0 && !list.iter().any(|f| f.section == *index) {
+        if len > 0 && !known.contains(index) {
             let name = elf.sections[*index].name;
             let linkage = Linkage::Global;
             list.push(Function { name, section: *index, start: 0, len, linkage, hidden: false, is_program: false });

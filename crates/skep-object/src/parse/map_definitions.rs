@@ -12,7 +12,7 @@
 
 use super::Tables;
 use super::types::Types;
-use crate::elf::{Elf, SymbolKind};
+use crate::elf::Elf;
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{MapOrigin, MapSpec, Pinning};
 use skep_abi::map_type::{MapFlags, MapType};
@@ -32,14 +32,8 @@ pub(crate) struct ValuesArray {
 pub(crate) fn read(elf: &Elf<'_>, types: Option<&Types>, tables: &mut Tables) -> Result<()> {
     let Some((index, section)) = elf.section(SECTION) else { return Ok(()) };
     tables.map_sections.push(index);
-    let names: Vec<_> = elf
-        .symbols
-        .iter()
-        .filter(|s| s.section == Some(index) && matches!(s.kind, SymbolKind::Object | SymbolKind::None))
-        .filter(|s| !s.name.is_empty())
-        .collect();
     let Some(types) = types else {
-        if names.is_empty() {
+        if section.data.is_empty() {
             return Ok(());
         }
         return Err(ObjectError::new(
@@ -56,7 +50,7 @@ pub(crate) fn read(elf: &Elf<'_>, types: Option<&Types>, tables: &mut Tables) ->
         let fail = |e: ObjectError, offset| {
             ObjectError { message: format!("map '{name}': {}", e.message), ..e }.at(SECTION, offset)
         };
-        let Some(symbol) = names.iter().find(|s| s.name == name) else {
+        let Some(symbol) = elf.variable(index, name) else {
             return Err(fail(bad("its BTF variable has no symbol in the section"), 0));
         };
         let size = btf.size_of(variable.ty).unwrap_or(0);
@@ -69,6 +63,10 @@ pub(crate) fn read(elf: &Elf<'_>, types: Option<&Types>, tables: &mut Tables) ->
         found.push((symbol.value, map, values));
     }
     found.sort_by_key(|(offset, ..)| *offset);
+    if let Some([(offset, first, _), (_, second, _)]) = found.array_windows().find(|[a, b]| a.0 == b.0) {
+        let message = format!("maps '{}' and '{}' are defined in the same place", first.name, second.name);
+        return Err(bad(message).at(SECTION, *offset));
+    }
     for (offset, map, values) in found {
         let map = tables.add_map(map);
         tables.defined_maps.insert((index, offset), map);

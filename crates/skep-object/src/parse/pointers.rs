@@ -54,7 +54,8 @@ pub(crate) fn initial_values(
     for relocation in elf.relocations(index) {
         let fail = |kind, message: String| ObjectError::new(kind, message).at(section.name, relocation.offset);
         let at = relocation.offset;
-        let holder = tables.values_arrays.iter().rfind(|(start, ..)| *start <= at);
+        let behind = tables.values_arrays.partition_point(|(start, ..)| *start <= at);
+        let holder = behind.checked_sub(1).and_then(|i| tables.values_arrays.get(i));
         let Some((start, map, Some(values))) = holder.copied() else {
             return Err(fail(ErrorKind::Map, "a pointer here is not in the values of a map".to_owned()));
         };

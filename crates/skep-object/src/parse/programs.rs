@@ -11,9 +11,12 @@ use crate::spec::{CoreRelocationSpec, FunctionSpec, LineRecord, Linkage, Program
 use skep_btf::TypeId;
 use std::collections::HashMap;
 
-/// Slots of all programs together. Functions are copied into each program that calls them, so a small file could ask
-/// for any amount otherwise.
-const MAX_TOTAL_SLOTS: usize = 4 << 20;
+/// What all programs together may come to, in slots and records. Functions are copied into each program that calls
+/// them, so a small file could ask for any amount otherwise. Large objects of today have a tenth of this.
+const MAX_TOTAL: usize = 4 << 20;
+
+/// What a function costs besides its code and records.
+const FUNCTION_COST: usize = 16;
 
 const PSEUDO_CALL: u8 = 1;
 const PSEUDO_FUNCTION: u8 = 4;
@@ -58,7 +61,7 @@ impl<'a, 'e> Parts<'a, 'e> {
 
 pub(crate) fn assemble_all(parts: Parts<'_, '_>) -> Result<Assembled> {
     let mut out = Assembled::default();
-    let mut room = MAX_TOTAL_SLOTS;
+    let mut room = MAX_TOTAL;
     for (index, function) in parts.functions.list.iter().enumerate().filter(|(_, f)| f.is_program) {
         let mut layout = Layout { parts, room, places: HashMap::new(), order: Vec::new(), end: 0 };
         let at_fault = |e: ObjectError| e.at(parts.section_name(function), u64::from(function.start) * 8);
@@ -112,10 +115,21 @@ impl Layout<'_, '_> {
         }
     }
 
+    fn cost(&self, function: &Function<'_>) -> usize {
+        let section = self.parts.section_name(function);
+        let records = self.parts.records;
+        function.len as usize
+            + records.lines(section, function.start, function.len).len()
+            + records.core_relocations(section, function.start, function.len).len()
+            + (function.name.len() + section.len()) / 8
+            + FUNCTION_COST
+    }
+
     fn place(&mut self, index: usize) -> Result<()> {
-        let len = self.parts.functions.list.get(index).map_or(0, |f| f.len);
-        self.room = self.room.checked_sub(len as usize).ok_or_else(|| {
-            let message = format!("the programs of this object have more than {MAX_TOTAL_SLOTS} instructions in total");
+        let Some(function) = self.parts.functions.list.get(index) else { return Ok(()) };
+        let len = function.len;
+        self.room = self.room.checked_sub(self.cost(function)).ok_or_else(|| {
+            let message = format!("the programs of this object have more than {MAX_TOTAL} instructions and lines");
             ObjectError::new(ErrorKind::TooLarge, message)
         })?;
         self.places.insert(index, self.end);
@@ -171,7 +185,7 @@ fn append(function: &Function<'_>, layout: &Layout<'_, '_>, program: &mut Progra
         let slot = start + offset;
         let distance = |callee: &usize| {
             let target = layout.places.get(callee).copied().unwrap_or(0);
-            // Both are below MAX_TOTAL_SLOTS.
+            // Both are below MAX_TOTAL.
             target.cast_signed() - slot.cast_signed() - 1
         };
         let Some(insn) = program.insns.get_mut(slot as usize) else { continue };

@@ -1,7 +1,7 @@
 //! BTF.ext records, sorted by section and slot so that each function finds its own.
 
 use super::types::{Types, error};
-use crate::elf::Elf;
+use crate::elf::{Elf, MAX_NAME};
 use crate::error::Result;
 use crate::spec::{CoreRelocationSpec, LineRecord};
 use skep_btf::{BtfBuilder, BtfExt, Group, StringOffset, TypeId};
@@ -26,7 +26,8 @@ impl Records {
         let ext = BtfExt::parse(section.data, btf).map_err(|e| error(section.name, &e))?;
         let mut moved: HashMap<StringOffset, StringOffset> = HashMap::new();
         let mut string = |old: StringOffset| *moved.entry(old).or_insert_with(|| builder.string(btf.str(old)));
-        let name = |offset| btf.str(offset).to_owned();
+        // No ELF section has a longer name.
+        let name = |offset| Some(btf.str(offset)).filter(|n| n.len() <= MAX_NAME).map(str::to_owned);
         Ok(Records {
             functions: by_section(&ext.functions, name, |r| (r.insn_offset / SLOT, r.type_id), |r| r.0),
             lines: by_section(
@@ -74,13 +75,14 @@ impl Records {
 
 fn by_section<R, T>(
     groups: &[Group<R>],
-    name: impl Fn(StringOffset) -> String,
+    name: impl Fn(StringOffset) -> Option<String>,
     mut convert: impl FnMut(&R) -> T,
     slot: impl Fn(&T) -> u32,
 ) -> HashMap<String, Vec<T>> {
     let mut out: HashMap<String, Vec<T>> = HashMap::new();
     for group in groups {
-        out.entry(name(group.section)).or_default().extend(group.records.iter().map(&mut convert));
+        let Some(section) = name(group.section) else { continue };
+        out.entry(section).or_default().extend(group.records.iter().map(&mut convert));
     }
     for list in out.values_mut() {
         list.sort_by_key(&slot);

@@ -30,18 +30,20 @@ pub(crate) fn read(
     program: impl Fn(&ElfRelocation) -> Result<ProgramIndex>,
 ) -> Result<()> {
     let btf = &types.btf;
+    let mut room = section.size;
     for (_, variable) in types.section_variables(section.name) {
         let name = btf.str(variable.name);
         let fail = |message: &str, offset| {
             ObjectError::new(ErrorKind::Malformed, format!("variable '{name}': {message}")).at(section.name, offset)
         };
-        let symbol = elf.symbols.iter().find(|s| s.section == Some(index) && s.name == name);
-        let start = symbol.ok_or_else(|| fail("it has no symbol", 0))?.value;
+        let start = elf.variable(index, name).ok_or_else(|| fail("it has no symbol", 0))?.value;
         let (type_id, ty) = btf.resolve(variable.ty);
         if ty.composite().is_none() {
             return Err(fail("it is not a struct", start));
         }
         let size = btf.size_of(type_id).unwrap_or(0);
+        // An empty one takes room too, so that there are no more of them than bytes.
+        room = room.checked_sub(size.max(1)).ok_or_else(|| fail("the variables overlap", start))?;
         let range = usize::try_from(start).ok().zip(usize::try_from(size).ok());
         let bytes = range.and_then(|(s, n)| section.data.get(s..s.checked_add(n)?));
         let bytes = bytes.ok_or_else(|| fail("it ends beyond the section", start))?;

@@ -4,11 +4,11 @@
 //! has them), and everything about externs, which kernels do not know as BTF linkage.
 
 use super::externs::{KCONFIG, KSYMS};
-use crate::elf::{Elf, SymbolKind};
+use crate::elf::{Elf, MAX_NAME};
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{ExternKind, ExternSpec};
 use skep_btf::{
-    Btf, BtfBuilder, BtfError, FunctionLinkage, IntEncoding, Kind, SectionEntry, Type, TypeId, Variable,
+    Btf, BtfBuilder, BtfError, FunctionLinkage, IntEncoding, Kind, Parameter, SectionEntry, Type, TypeId, Variable,
     VariableLinkage,
 };
 use std::collections::HashMap;
@@ -32,7 +32,11 @@ impl Types {
         let btf = Btf::parse(section.data).map_err(|e| error(section.name, &e))?;
         let mut sections = HashMap::new();
         for (id, ty) in btf.own_types().filter(|(_, t)| t.kind() == Kind::DataSection) {
-            sections.entry(btf.str(ty.name()).to_owned()).or_insert(id);
+            let name = btf.str(ty.name());
+            // No ELF section has a longer one.
+            if name.len() <= MAX_NAME {
+                sections.entry(name.to_owned()).or_insert(id);
+            }
         }
         let mut exception_callbacks = HashMap::new();
         for (id, ty) in btf.own_types() {
@@ -97,24 +101,23 @@ impl FixUps<'_, '_> {
         if let Some(id) = types.section(KSYMS) {
             kernel_symbols(types, id, &mut builder);
         }
+        for (_, ty) in types.btf.own_types() {
+            if let Type::Function(function) = ty {
+                name_parameters(function.prototype, &mut builder);
+            }
+        }
         builder
     }
 
     /// Size from the section, offsets of global variables from their symbols.
     fn data_section(&self, types: &Types, name: &str, id: TypeId, builder: &mut BtfBuilder) {
         let Some((index, elf_section)) = self.elf.section(name) else { return };
-        let symbols: HashMap<&str, u64> = self
-            .elf
-            .symbols
-            .iter()
-            .filter(|s| s.section == Some(index) && matches!(s.kind, SymbolKind::Object | SymbolKind::None))
-            .map(|s| (s.name, s.value))
-            .collect();
         let Some(Type::DataSection(section)) = builder.type_mut(id) else { return };
         section.size = u32::try_from(elf_section.size).unwrap_or(u32::MAX);
         for entry in &mut section.entries {
             let Type::Variable(variable) = types.btf.ty(entry.ty) else { continue };
-            let symbol = symbols.get(types.btf.str(variable.name)).and_then(|v| u32::try_from(*v).ok());
+            let symbol = self.elf.variable(index, types.btf.str(variable.name));
+            let symbol = symbol.and_then(|s| u32::try_from(s.value).ok());
             if let Some(offset) = symbol {
                 entry.offset = offset;
             }
@@ -173,12 +176,10 @@ fn kernel_symbols(types: &Types, id: TypeId, builder: &mut BtfBuilder) {
     let mut entries = Vec::new();
     for (i, ty) in types.section_entries(KSYMS).enumerate() {
         let ty = match types.btf.ty(ty) {
-            Type::Function(function) => {
-                let prototype = function.prototype;
+            Type::Function(_) => {
                 if let Some(Type::Function(f)) = builder.type_mut(ty) {
                     f.linkage = FunctionLinkage::Global;
                 }
-                name_parameters(prototype, builder);
                 *stand_in.get_or_insert_with(|| builder.variable("dummy_ksym", int, VariableLinkage::Global))
             }
             _ => {
@@ -197,11 +198,16 @@ fn kernel_symbols(types: &Types, id: TypeId, builder: &mut BtfBuilder) {
     }
 }
 
-/// Parameters of a function that is not extern must have names.
+/// Kernels want names for the parameters of functions, and C does not.
 fn name_parameters(prototype: TypeId, builder: &mut BtfBuilder) {
+    let nameless = |p: &Parameter| p.name.is_empty() && !p.ty.is_void();
+    match builder.type_mut(prototype) {
+        Some(Type::FunctionPrototype(p)) if p.parameters.iter().any(nameless) => {}
+        _ => return,
+    }
     let name = builder.string("arg");
     if let Some(Type::FunctionPrototype(p)) = builder.type_mut(prototype) {
-        for parameter in p.parameters.iter_mut().filter(|p| p.name.is_empty() && !p.ty.is_void()) {
+        for parameter in p.parameters.iter_mut().filter(|p| nameless(p)) {
             parameter.name = name;
         }
     }
