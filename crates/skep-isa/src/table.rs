@@ -114,9 +114,9 @@ macro_rules! for_each_instruction {
             Load16       0x69 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u16 *)(r{src} {displacement})" => { Load { size: Half, signed: false, dst, base, offset } }
             Load32       0x61 [dst base offset 0] Base32 V1 (3,18) "?{dst} = *(u32 *)(r{src} {displacement})" => { Load { size: Word, signed: false, dst, base, offset } }
             Load64       0x79 [dst base offset 0] Base64 V1 (3,18) "r{dst} = *(u64 *)(r{src} {displacement})" => { Load { size: Double, signed: false, dst, base, offset } }
-            LoadSigned8  0x91 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s8 *)(r{src} {displacement})"  => { Load { size: Byte, signed: true, dst, base, offset } }
-            LoadSigned16 0x89 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s16 *)(r{src} {displacement})" => { Load { size: Half, signed: true, dst, base, offset } }
-            LoadSigned32 0x81 [dst base offset 0] Base64 V4 (6,6)  "r{dst} = *(s32 *)(r{src} {displacement})" => { Load { size: Word, signed: true, dst, base, offset } }
+            LoadSigned8  0x91 [dst base offset 0] Base32 V4 (6,6)  "r{dst} = *(s8 *)(r{src} {displacement})"  => { Load { size: Byte, signed: true, dst, base, offset } }
+            LoadSigned16 0x89 [dst base offset 0] Base32 V4 (6,6)  "r{dst} = *(s16 *)(r{src} {displacement})" => { Load { size: Half, signed: true, dst, base, offset } }
+            LoadSigned32 0x81 [dst base offset 0] Base32 V4 (6,6)  "r{dst} = *(s32 *)(r{src} {displacement})" => { Load { size: Word, signed: true, dst, base, offset } }
             Store8Imm    0x72 [base 0 offset imm] Base32 V1 (3,18) "*(u8 *)(r{dst} {displacement}) = {imm}"   => { Store { size: Byte, base, offset, src: Imm(imm) } }
             Store16Imm   0x6a [base 0 offset imm] Base32 V1 (3,18) "*(u16 *)(r{dst} {displacement}) = {imm}"  => { Store { size: Half, base, offset, src: Imm(imm) } }
             Store32Imm   0x62 [base 0 offset imm] Base32 V1 (3,18) "*(u32 *)(r{dst} {displacement}) = {imm}"  => { Store { size: Word, base, offset, src: Imm(imm) } }
