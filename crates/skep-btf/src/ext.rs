@@ -347,3 +347,34 @@ fn encode_groups<T: Record>(groups: &[Group<T>], endian: Endian) -> Result<Vec<u
     }
     Ok(out.bytes)
 }
+
+impl BtfExt {
+    /// The same information about types and strings with other numbers, as after merging or dedup. `None` if some
+    /// string has no new number.
+    pub fn renumbered(
+        &self,
+        type_id: impl Fn(TypeId) -> TypeId,
+        mut string: impl FnMut(StringOffset) -> Option<StringOffset>,
+    ) -> Option<BtfExt> {
+        let mut new = self.clone();
+        for group in &mut new.functions {
+            group.section = string(group.section)?;
+            group.records.iter_mut().for_each(|r| r.type_id = type_id(r.type_id));
+        }
+        for group in &mut new.lines {
+            group.section = string(group.section)?;
+            for record in &mut group.records {
+                record.file_name = string(record.file_name)?;
+                record.line = string(record.line)?;
+            }
+        }
+        for group in &mut new.relocations {
+            group.section = string(group.section)?;
+            for record in &mut group.records {
+                record.type_id = type_id(record.type_id);
+                record.access_spec = string(record.access_spec)?;
+            }
+        }
+        Some(new)
+    }
+}
