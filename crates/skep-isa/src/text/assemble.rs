@@ -1,6 +1,6 @@
 //! From text to slots: lines, labels, directives.
 
-use super::statement::{Labels, Mismatch, Statement, read};
+use super::statement::{Furthest, Labels, Statement, read};
 use super::token::{Kind, Token, number, tokens};
 use crate::slot::Slot;
 use std::collections::BTreeMap;
@@ -95,8 +95,8 @@ pub fn assemble(text: &str) -> Result<Vec<Slot>, AssembleError> {
 /// The first line that is no instruction, label or directive, or names what is not known.
 pub fn assemble_with(text: &str, names: &dyn Names) -> Result<Assembly, AssembleError> {
     let lines: Vec<Line<'_>> = text.lines().enumerate().map(|(i, text)| Line::split(i + 1, text)).collect();
-    let known = lines.iter().flat_map(|line| line.labels.iter().map(|label| (label.text, 0))).collect();
-    let mut labels = Labels::new();
+    let known = lines.iter().flat_map(|line| line.labels.iter().map(|label| label.text)).collect();
+    let mut labels = BTreeMap::new();
     let mut assembly = Assembly::default();
     let mut unresolved = Vec::new();
     for line in &lines {
@@ -181,9 +181,9 @@ impl<'a> Line<'a> {
         if self.tokens.first().is_none_or(|first| first.text.starts_with('.')) {
             return Ok(None);
         }
-        let error = |Mismatch { token, expected, problem }| AssembleError {
-            problem,
-            ..self.mismatch(self.tokens.get(token), expected)
+        let error = |Furthest { token, expected, problem }| {
+            let expected = expected.iter().map(ToString::to_string).collect();
+            AssembleError { problem, ..self.mismatch(self.tokens.get(token), expected) }
         };
         read(&self.tokens, known, names).map(Some).map_err(error)
     }
@@ -209,7 +209,12 @@ impl<'a> Line<'a> {
     }
 
     /// The slot with the distance to its label filled in.
-    fn resolve(&self, at: usize, statement: &Statement<'_>, labels: &Labels<'_>) -> Result<Slot, AssembleError> {
+    fn resolve(
+        &self,
+        at: usize,
+        statement: &Statement<'_>,
+        labels: &BTreeMap<&str, usize>,
+    ) -> Result<Slot, AssembleError> {
         let mut slot = statement.slot;
         let Some(used) = statement.label else { return Ok(slot) };
         let missing = || self.error(Some(&used.token), format!("there is no label `{}`", used.token.text));

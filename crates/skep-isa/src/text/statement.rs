@@ -6,10 +6,11 @@ use super::token::{Kind, Token, number};
 use crate::form::{Field, Form};
 use crate::insn::Reg;
 use crate::slot::Slot;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
-/// A label's slot, for every label of the program; `None` until all lines are read.
-pub(super) type Labels<'a> = BTreeMap<&'a str, usize>;
+/// The names of all labels of the program.
+pub(super) type Labels<'a> = BTreeSet<&'a str>;
 
 /// An instruction whose jump may still lack its label.
 #[derive(Clone, Copy, Debug)]
@@ -28,26 +29,55 @@ pub(super) struct LabelUse<'a> {
     pub(super) in_imm: bool,
 }
 
+/// What would have been right at a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Said in words.
+    What(&'static str),
+    /// This very token.
+    Token(&'static str),
+    /// The same register as before.
+    Again(char, u8),
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::What(what) => f.write_str(what),
+            Expected::Token(token) => write!(f, "`{token}`"),
+            Expected::Again(letter, number) => write!(f, "`{letter}{number}` again"),
+        }
+    }
+}
+
+/// Where one template stopped to fit.
+#[derive(Debug)]
+struct Mismatch {
+    token: usize,
+    expected: Expected,
+    /// What is wrong with what stands there, where more can be said.
+    problem: Option<String>,
+}
+
 /// Why a line is no instruction: what would have been right at the furthest token any template reached.
 #[derive(Debug, Default)]
-pub(super) struct Mismatch {
+pub(super) struct Furthest {
     /// Index of the token.
     pub(super) token: usize,
     /// What was expected there.
-    pub(super) expected: Vec<String>,
+    pub(super) expected: Vec<Expected>,
     /// What is wrong with what stands there, where more can be said.
     pub(super) problem: Option<String>,
 }
 
-impl Mismatch {
+impl Furthest {
     fn merge(&mut self, other: Mismatch) {
         if other.token > self.token {
-            *self = other;
-        } else if other.token == self.token {
-            for expected in other.expected {
-                if !self.expected.contains(&expected) {
-                    self.expected.push(expected);
-                }
+            *self = Furthest { token: other.token, ..Furthest::default() };
+        }
+        if other.token == self.token {
+            if !self.expected.contains(&other.expected) {
+                self.expected.push(other.expected);
             }
             self.problem = self.problem.take().or(other.problem);
         }
@@ -59,8 +89,8 @@ pub(super) fn read<'a>(
     tokens: &[Token<'a>],
     labels: &Labels<'_>,
     names: &dyn Names,
-) -> Result<Statement<'a>, Mismatch> {
-    let mut furthest = Mismatch::default();
+) -> Result<Statement<'a>, Furthest> {
+    let mut furthest = Furthest::default();
     for reader in READERS.iter() {
         let mut attempt =
             Attempt { tokens, position: 0, labels, names, statement: begin(reader.form), seen: [None; 2] };
@@ -116,12 +146,16 @@ impl<'a> Attempt<'_, 'a> {
         self.tokens.get(self.position).copied()
     }
 
-    fn expected(&self, what: impl Into<String>) -> Mismatch {
-        Mismatch { token: self.position, expected: vec![what.into()], problem: None }
+    fn mismatch(&self, expected: Expected) -> Mismatch {
+        Mismatch { token: self.position, expected, problem: None }
     }
 
-    fn problem(&self, what: impl Into<String>, problem: impl Into<String>) -> Mismatch {
-        Mismatch { problem: Some(problem.into()), ..self.expected(what) }
+    fn expected(&self, what: &'static str) -> Mismatch {
+        self.mismatch(Expected::What(what))
+    }
+
+    fn problem(&self, what: &'static str, problem: String) -> Mismatch {
+        Mismatch { problem: Some(problem), ..self.expected(what) }
     }
 
     fn accept(&mut self, text: &str) -> bool {
@@ -130,8 +164,8 @@ impl<'a> Attempt<'_, 'a> {
         found
     }
 
-    fn token(&mut self, text: &str) -> Result<(), Mismatch> {
-        if self.accept(text) { Ok(()) } else { Err(self.expected(format!("`{text}`"))) }
+    fn token(&mut self, text: &'static str) -> Result<(), Mismatch> {
+        if self.accept(text) { Ok(()) } else { Err(self.mismatch(Expected::Token(text))) }
     }
 
     fn register(&mut self, letter: char, which: Hole) -> Result<(), Mismatch> {
@@ -149,7 +183,7 @@ impl<'a> Attempt<'_, 'a> {
             _ => (&mut self.seen[1], &mut self.statement.slot.src),
         };
         if let Some(first) = place.filter(|first| *first != register.number()) {
-            return Err(self.expected(format!("`{letter}{first}` again")));
+            return Err(self.mismatch(Expected::Again(letter, first)));
         }
         *place = Some(register.number());
         *field = register.number();
@@ -186,7 +220,7 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     /// A number with an optional sign, within limits.
-    fn ranged(&mut self, what: &str, least: i128, most: i128) -> Result<i128, Mismatch> {
+    fn ranged(&mut self, what: &'static str, least: i128, most: i128) -> Result<i128, Mismatch> {
         let start = self.position;
         let value = self.signed(what)?;
         if (least..=most).contains(&value) {
@@ -196,7 +230,7 @@ impl<'a> Attempt<'_, 'a> {
         Err(self.problem(what, format!("{value} is not between {least} and {most}")))
     }
 
-    fn signed(&mut self, what: &str) -> Result<i128, Mismatch> {
+    fn signed(&mut self, what: &'static str) -> Result<i128, Mismatch> {
         let start = self.position;
         let negative = self.accept("-");
         if !negative {
@@ -221,7 +255,7 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     /// A signed 16-bit number.
-    fn offset(&mut self, what: &str) -> Result<i16, Mismatch> {
+    fn offset(&mut self, what: &'static str) -> Result<i16, Mismatch> {
         self.ranged(what, i16::MIN.into(), i16::MAX.into()).map(|value| value as i16)
     }
 
@@ -238,7 +272,10 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     /// `+ 8`, `- 8` or nothing.
-    fn displacement<T: Default>(&mut self, read: fn(&mut Self, &str) -> Result<T, Mismatch>) -> Result<T, Mismatch> {
+    fn displacement<T: Default>(
+        &mut self,
+        read: fn(&mut Self, &'static str) -> Result<T, Mismatch>,
+    ) -> Result<T, Mismatch> {
         match self.peek() {
             Some(token) if matches!(token.text, "+" | "-") => {
                 // LLVM also reads `+ -8`.
@@ -256,7 +293,7 @@ impl<'a> Attempt<'_, 'a> {
         const WHAT: &str = "a jump offset or label";
         let token = self.peek().ok_or_else(|| self.expected(WHAT))?;
         if token.kind == Kind::Word && !(token.text == "pc" && self.next_is_sign()) {
-            if !self.labels.contains_key(token.text) {
+            if !self.labels.contains(token.text) {
                 return Err(self.problem(WHAT, format!("there is no label `{}`", token.text)));
             }
             self.statement.label = Some(LabelUse { token, in_imm });
@@ -279,7 +316,7 @@ impl<'a> Attempt<'_, 'a> {
     /// `pc+3` or a label.
     fn callee(&mut self) -> Result<(), Mismatch> {
         match self.peek() {
-            Some(token) if token.kind == Kind::Word && (token.text == "pc" || self.labels.contains_key(token.text)) => {
+            Some(token) if token.kind == Kind::Word && (token.text == "pc" || self.labels.contains(token.text)) => {
                 self.jump(true)
             }
             _ => Err(self.expected("a label")),
@@ -295,7 +332,7 @@ impl<'a> Attempt<'_, 'a> {
         Ok(())
     }
 
-    fn named<T>(&mut self, what: &str, find: fn(&dyn Names, &str) -> Option<T>) -> Result<T, Mismatch> {
+    fn named<T>(&mut self, what: &'static str, find: fn(&dyn Names, &str) -> Option<T>) -> Result<T, Mismatch> {
         let token = self.peek().filter(|token| token.kind == Kind::Word).ok_or_else(|| self.expected(what))?;
         let problem = || self.problem(what, format!("`{}` is not known as a label or name", token.text));
         let found = find(self.names, token.text).ok_or_else(problem)?;
