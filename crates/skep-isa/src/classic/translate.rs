@@ -1,4 +1,5 @@
-//! From classic programs to instructions of today, as Linux does it (`bpf_convert_filter`).
+//! From classic programs to instructions of today, much as Linux does it (`bpf_convert_filter`). Unlike Linux's, the
+//! result passes a verifier: it begins by setting registers rather than clearing them with `^=`, and leaves out dead code.
 //!
 //! A lives in r0, X in r7, both always zero-extended; r6 holds the context, as packet loads want it; r8 keeps A while
 //! something else needs r0; M\[0\] to M\[15\] are the 64 bytes below the frame pointer.
@@ -84,11 +85,12 @@ pub struct TranslateError {
 pub struct Translation {
     /// The program; each instruction is one slot.
     pub insns: Vec<Insn>,
-    /// For each classic instruction, where its translation begins.
+    /// For each classic instruction, where its translation begins (that of the next, if it is unreachable).
     pub starts: Vec<usize>,
 }
 
-/// Translates a program for that context. The result has the same value for every packet.
+/// Translates a program for that context. The result has the same value for every packet, and a verifier accepts it:
+/// instructions that no path leads to are left out.
 ///
 /// # Errors
 /// The first ancillary load that the context has nothing for.
@@ -96,12 +98,38 @@ pub fn translate(program: Checked<'_>, context: &Context<'_>) -> Result<Translat
     let mut translator = Translator { context, insns: Vec::new(), jumps: Vec::new() };
     let mut starts = Vec::with_capacity(program.program().len());
     translator.prologue();
+    let reachable = reachable(program);
     for (at, (insn, operation)) in program.operations().enumerate() {
         starts.push(translator.insns.len());
-        translator.instruction(at, &insn, operation)?;
+        if reachable[at] {
+            translator.instruction(at, &insn, operation)?;
+        }
     }
     translator.land_jumps(&starts);
     Ok(Translation { insns: translator.insns, starts })
+}
+
+/// Which instructions a path leads to. Jumps lead only forwards.
+fn reachable(program: Checked<'_>) -> Vec<bool> {
+    let mut reachable = vec![false; program.program().len()];
+    reachable[0] = true;
+    for (at, (insn, operation)) in program.operations().enumerate() {
+        if !reachable[at] {
+            continue;
+        }
+        let mut mark = |distance: usize| {
+            if let Some(target) = reachable.get_mut(at + 1 + distance) {
+                *target = true;
+            }
+        };
+        match operation {
+            ClassicOperation::ReturnK | ClassicOperation::ReturnA => {}
+            ClassicOperation::Jump => mark(insn.k as usize),
+            ClassicOperation::JumpIf(..) => [insn.jt, insn.jf].map(usize::from).into_iter().for_each(mark),
+            _ => mark(0),
+        }
+    }
+    reachable
 }
 
 struct Translator<'c> {
@@ -122,7 +150,7 @@ impl Translator<'_> {
 
     fn prologue(&mut self) {
         for reg in [A, X] {
-            self.alu(BinaryOp::Xor, Width::W32, reg, Operand::Reg(reg));
+            self.alu(BinaryOp::Mov, Width::W32, reg, Operand::Imm(0));
         }
         self.alu(BinaryOp::Mov, Width::W64, CONTEXT, Operand::Reg(Reg::R1));
     }
