@@ -13,7 +13,7 @@ pub(super) enum Hole {
     Src,
     /// `{offset}`: the offset, signed.
     Offset,
-    /// `{displacement}`: the offset as `+ 8` or `- 8`; may be left out when read.
+    /// `{+offset}`: the offset as `+ 8` or `- 8`; may be left out when read.
     Displacement,
     /// `{jump}`: the offset as a jump: `+3`, or a label.
     Jump,
@@ -45,7 +45,7 @@ const HOLES: [(&str, Hole); 16] = [
     ("{dst}", Hole::Dst),
     ("{src}", Hole::Src),
     ("{offset}", Hole::Offset),
-    ("{displacement}", Hole::Displacement),
+    ("{+offset}", Hole::Displacement),
     ("{jump}", Hole::Jump),
     ("{imm}", Hole::Imm),
     ("{imm_u}", Hole::ImmUnsigned),
