@@ -224,9 +224,11 @@ impl Iterator for Instructions<'_> {
     }
 }
 
-/// Rows by opcode: a range of [`BY_OPCODE`]'s first part.
+/// Finds the rows with an opcode.
 struct OpcodeIndex {
+    /// Numbers of all rows, those with the same opcode together.
     forms: Vec<u8>,
+    /// By opcode: where its rows begin in `forms`, and how many they are.
     ranges: [(u8, u8); 256],
 }
 

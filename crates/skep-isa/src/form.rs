@@ -178,6 +178,22 @@ macro_rules! option {
     };
 }
 
+/// Lets the rows name variants without their enums.
+macro_rules! short_names {
+    () => {
+        use BinaryOp::{Add, And, Arsh, Div, Lsh, Mod, Mov, Mul, Or, Rsh, SDiv, SMod, Sub, Xor};
+        use CallTarget::{Helper, Kfunc, Subprogram};
+        use Condition::{Eq, Ge, Gt, Le, Lt, Ne, SGe, SGt, SLe, SLt, Set};
+        use Imm64::{BtfId, Function, MapFd, MapIndex, MapIndexValue, MapValue, Value};
+        use Insn::*;
+        use Operand::{Imm, Reg};
+        use PacketOffset::{Absolute, Indirect};
+        use Size::{Byte, Double, Half, Word};
+        use SwapKind::{ToBig, ToLittle};
+        use Width::{W32, W64};
+    };
+}
+
 macro_rules! define_forms {
     ($(
         $name:ident $opcode:literal [$dst:tt $src:tt $offset:tt $imm:tt $($next:tt)?]
@@ -194,19 +210,7 @@ macro_rules! define_forms {
 
         /// The instruction table, in order of [`Form`].
         pub static INSTRUCTIONS: &[Row] = {
-            #[allow(unused_imports)]
-            use {
-                BinaryOp::{Add, And, Arsh, Div, Lsh, Mod, Mov, Mul, Or, Rsh, SDiv, SMod, Sub, Xor},
-                CallTarget::{Helper, Kfunc, Subprogram},
-                Condition::{Eq, Ge, Gt, Le, Lt, Ne, SGe, SGt, SLe, SLt, Set},
-                Imm64::{BtfId, Function, MapFd, MapIndex, MapIndexValue, MapValue, Value},
-                Insn::*,
-                Operand::{Imm, Reg},
-                PacketOffset::{Absolute, Indirect},
-                Size::{Byte, Double, Half, Word},
-                SwapKind::{ToBig, ToLittle},
-                Width::{W32, W64},
-            };
+            short_names!();
             &[$(Row {
                 form: Form::$name,
                 opcode: $opcode,
@@ -231,20 +235,8 @@ macro_rules! define_forms {
         };
 
         /// The row of an instruction, its first slot, and the immediate of its second slot.
-        #[allow(clippy::cast_sign_loss)]
         pub(crate) fn take_apart(insn: &Insn) -> Option<(Form, Slot, i32)> {
-            use {
-                BinaryOp::{Add, And, Arsh, Div, Lsh, Mod, Mov, Mul, Or, Rsh, SDiv, SMod, Sub, Xor},
-                CallTarget::{Helper, Kfunc, Subprogram},
-                Condition::{Eq, Ge, Gt, Le, Lt, Ne, SGe, SGt, SLe, SLt, Set},
-                Imm64::{BtfId, Function, MapFd, MapIndex, MapIndexValue, MapValue, Value},
-                Insn::*,
-                Operand::{Imm, Reg},
-                PacketOffset::{Absolute, Indirect},
-                Size::{Byte, Double, Half, Word},
-                SwapKind::{ToBig, ToLittle},
-                Width::{W32, W64},
-            };
+            short_names!();
             match *insn {
                 $($($insn)+ => {
                     let _next = 0;
