@@ -284,3 +284,73 @@ fn candidates_that_disagree_are_an_error() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A program with every kind of relocation against types of the kernel.
+const AGAINST_KERNEL: &str = "
+    #define SEC(n) __attribute__((section(n), used))
+    #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+    struct task_struct___mine { int pid; int nope; unsigned sched_migrated : 1; char comm[16]; struct mm_struct *mm; };
+    struct nosuch { int x; };
+    struct file { unsigned f_flags; };
+    enum pid_type { PIDTYPE_PID, PIDTYPE_TGID, PIDTYPE_ZZZ };
+    struct list_head { struct list_head *next, *prev; };
+    struct hlist_head { int wrong; };
+    #pragma clang attribute pop
+    #define CORE(kind, expr) __builtin_preserve_field_info(expr, kind)
+    #define TYPE(kind, type) __builtin_preserve_type_info(*(type *)0, kind)
+    #define ENUM(type, value, kind) __builtin_preserve_enum_value(*(type *)value, kind)
+    #define PUT(x) out = (unsigned long)(x)
+    volatile unsigned long out;
+    SEC(\"tracepoint/syscalls/sys_enter_getpid\") int program(void *context)
+    {
+        struct task_struct___mine *t = context; struct file *f = context;
+        PUT(CORE(0, t->pid)); PUT(CORE(1, t->pid)); PUT(CORE(2, t->nope)); PUT(CORE(3, t->pid));
+        PUT(CORE(0, t->sched_migrated)); PUT(CORE(1, t->sched_migrated)); PUT(CORE(3, t->sched_migrated));
+        PUT(CORE(4, t->sched_migrated)); PUT(CORE(5, t->sched_migrated));
+        PUT(CORE(0, t->comm[3])); PUT(CORE(1, t->comm)); PUT(CORE(0, t->mm)); PUT(CORE(0, f->f_flags));
+        PUT(TYPE(0, struct list_head)); PUT(TYPE(1, struct list_head)); PUT(TYPE(2, struct list_head));
+        PUT(TYPE(0, struct nosuch)); PUT(TYPE(1, struct nosuch)); PUT(TYPE(2, struct hlist_head));
+        PUT(__builtin_btf_type_id(*(struct list_head *)0, 0)); PUT(__builtin_btf_type_id(*(struct list_head *)0, 1));
+        PUT(ENUM(enum pid_type, PIDTYPE_TGID, 0)); PUT(ENUM(enum pid_type, PIDTYPE_ZZZ, 0));
+        PUT(ENUM(enum pid_type, PIDTYPE_TGID, 1));
+        return 0;
+    }
+    char LICENSE[] SEC(\"license\") = \"GPL\";
+";
+
+/// Number of the relocation, value before and after, from a line of libbpf's log such as
+/// `libbpf: prog 'program': relo #6: patched insn #14 (ALU/ALU64) imm 63 -> 61`.
+fn patched(line: &str) -> Option<(usize, u64, u64)> {
+    let (_, rest) = line.split_once("relo #")?;
+    let (number, rest) = rest.split_once(": patched insn")?;
+    let (_, values) = rest.split_once(") imm")?;
+    let (old, new) = values.trim_start_matches("64").trim().split_once(" -> ")?;
+    Some((number.parse().ok()?, old.parse().ok()?, new.parse().ok()?))
+}
+
+#[test]
+fn libbpf_resolves_the_same() {
+    let Some(bytes) = common::vmlinux() else { return };
+    let (Some(clang), Some(bpftool)) = (common::clang(), common::tool(&["bpftool"])) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let object = common::compile(clang, directory.path(), "kernel", AGAINST_KERNEL, &["-Wno-everything"]);
+    let (local, ext) = read(&object);
+    let target = Btf::parse(&bytes).unwrap();
+    // The place to pin does not exist, so that nothing is left behind.
+    let arguments = ["-d", "prog", "load", object.to_str().unwrap(), "/nonexistent/program"];
+    let run = std::process::Command::new(bpftool).args(arguments).output().unwrap();
+    let log = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    let theirs: Vec<_> = log.lines().filter_map(patched).collect();
+    if theirs.is_empty() {
+        return common::skip("bpftool shows no relocations: it needs root and a kernel with BPF");
+    }
+    let relocations = ext.unwrap().relocations.remove(0).records;
+    assert_eq!(theirs.len(), relocations.len());
+    let targets = [&target];
+    let resolver = Resolver::new(&local, &targets);
+    for (number, old, new) in theirs {
+        let ours = resolver.resolve(&relocations[number]).unwrap();
+        assert_eq!(ours.value(), Some(new), "relocation {number}: {:?}", relocations[number]);
+        assert!(!ours.validate || ours.original == old, "relocation {number}: {ours:?} where clang wrote {old}");
+    }
+}
