@@ -25,6 +25,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A function or variable of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelSymbol {
+    /// Where it begins.
+    pub address: u64,
+    /// Its name.
+    pub name: Box<str>,
+    /// The module it belongs to, if any.
+    pub module: Option<Box<str>>,
+}
+
 /// A BPF kernel. Used as `Arc<dyn Kernel>`; a process may hold several.
 ///
 /// Descriptors are numbers in a space of the kernel's own: Linux's are the process's, those of the user-space kernel
@@ -191,7 +202,7 @@ pub trait Kernel: Send + Sync {
     ///
     /// # Errors
     /// `EPERM` where addresses are hidden.
-    fn symbols(&self) -> Result<Arc<[(u64, Box<str>)]>, Errno> {
+    fn symbols(&self) -> Result<Arc<[KernelSymbol]>, Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 

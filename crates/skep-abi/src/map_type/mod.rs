@@ -1,5 +1,9 @@
 //! The map-type table: one row per `BPF_MAP_TYPE_*` of Linux 6.18.
 
+mod table;
+
+pub use table::MAP_TYPES;
+
 use crate::Version;
 use bitflags::bitflags;
 
@@ -27,8 +31,6 @@ pub enum EntriesRule {
     DefaultCpus,
     /// A power of two, and a multiple of the page size.
     PowerOfTwoPages,
-    /// Any.
-    Any,
 }
 
 bitflags! {
@@ -96,8 +98,6 @@ bitflags! {
         const SEGV_ON_FAULT = 1 << 17;
         /// Arena: no user conversion.
         const NO_USER_CONV = 1 << 18;
-        /// Ring buffer overwrites its oldest records (6.19 form of the bit).
-        const RB_OVERWRITE = 1 << 19;
     }
 }
 
@@ -155,10 +155,47 @@ pub struct MapTypeInfo {
     pub index_key: bool,
     /// May be the inner map of a map of maps.
     pub inner: bool,
+    /// Creation demands BTF for key and value.
+    pub needs_btf: bool,
     /// First Linux release that has it.
     pub since: Version,
     /// One line about what it is.
     pub doc: &'static str,
+}
+
+impl SizeRule {
+    /// Whether a size follows the rule.
+    pub const fn allows(self, size: u32) -> bool {
+        match self {
+            SizeRule::Exactly(only) => size == only,
+            SizeRule::Range(least, most) => least <= size && size <= most,
+            SizeRule::MultipleOf(of, least, most) => size.is_multiple_of(of) && least <= size && size <= most,
+            SizeRule::OneOf(one, other) => size == one || size == other,
+        }
+    }
+}
+
+impl EntriesRule {
+    /// Whether the kernel takes that `max_entries`, with pages of `page_size` bytes.
+    pub const fn allows(self, entries: u32, page_size: u32) -> bool {
+        match self {
+            EntriesRule::Zero => entries == 0,
+            EntriesRule::NonZero | EntriesRule::DefaultCpus => entries > 0,
+            EntriesRule::PowerOfTwoPages => entries.is_power_of_two() && entries.is_multiple_of(page_size),
+        }
+    }
+}
+
+impl MapType {
+    /// Its row in the table.
+    pub const fn info(self) -> &'static MapTypeInfo {
+        &MAP_TYPES[self as usize - 1]
+    }
+
+    /// The type of that name (bpftool's: `percpu_hash`).
+    pub fn from_name(name: &str) -> Option<MapType> {
+        MAP_TYPES.iter().find(|row| row.name == name).map(|row| row.map_type)
+    }
 }
 
 /// Defines [`MapType`].
@@ -252,6 +289,4 @@ map_types! {
     CgrpStorage = 32,
     /// Sparse memory shared with user space.
     Arena = 33,
-    /// Array of instruction addresses.
-    InsnArray = 34,
 }

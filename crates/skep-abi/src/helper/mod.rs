@@ -3,7 +3,14 @@
 //! A row is all that the verifier, the dispatcher, the disassembler, the generated headers and the documentation know
 //! about a helper. Whoever must name a particular helper elsewhere lacks a column here.
 
+mod args;
+mod table;
+
+pub use table::{HELPERS, id};
+
 use crate::Version;
+use crate::attach_type::AttachType;
+use crate::program_type::ProgramType;
 use bitflags::bitflags;
 
 /// What an argument must be (Linux: `enum bpf_arg_type`).
@@ -15,6 +22,8 @@ pub enum ArgKind {
     MapKey,
     /// Pointer to initialised memory of the map's value size.
     MapValue,
+    /// The same or NULL: the initial value of a new storage.
+    MapValueOrNull,
     /// Pointer to memory of the map's value size that the helper fills.
     MapValueUninit,
     /// Pointer to memory whose size the next argument gives (`Size` or `SizeOrZero`).
@@ -61,10 +70,14 @@ pub enum ArgKind {
     Kptr,
     /// `bpf_sock`-like pointer (`PTR_TO_SOCK_COMMON` and its kinds).
     SockCommon,
-    /// Pointer to a full socket by BTF (`struct sock`), or NULL where allowed.
+    /// Pointer to a socket of any kind, also by BTF (`struct sock`).
     BtfSockCommon,
-    /// Pointer to a referenced or trusted socket or a BTF socket.
+    /// The same or NULL.
+    BtfSockCommonOrNull,
+    /// Pointer to a full socket.
     Socket,
+    /// The same or NULL.
+    SocketOrNull,
     /// A `PTR_TO_BTF_ID` of the named kernel struct.
     BtfPtr {
         /// Kernel struct name, such as `task_struct`.
@@ -188,6 +201,8 @@ bitflags! {
         const MAP_ACCESS = 1 << 15;
         /// The engine may inline it, the verifier may replace it.
         const INLINE = 1 << 16;
+        /// Leaves r1 to r5 alone where the program follows the `bpf_fastcall` convention.
+        const FASTCALL = 1 << 17;
     }
 }
 
@@ -219,6 +234,15 @@ pub enum CallbackArg {
     Dynptr,
 }
 
+/// Arguments that a helper has in some program types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperVariant {
+    /// Those types.
+    pub program_types: &'static [ProgramType],
+    /// Arguments there.
+    pub args: &'static [ArgKind],
+}
+
 /// One helper.
 #[derive(Clone, Copy, Debug)]
 pub struct HelperProto {
@@ -238,8 +262,34 @@ pub struct HelperProto {
     pub release_arg: u8,
     /// Shape of the callback argument, if it has one.
     pub callback: Option<Callback>,
+    /// Program types in which its arguments are others.
+    pub variants: &'static [HelperVariant],
     /// First Linux release that has it.
     pub since: Version,
     /// One line about what it does.
     pub doc: &'static str,
+}
+
+impl HelperProto {
+    /// Its arguments in programs of that type.
+    pub fn args_in(&self, program_type: ProgramType) -> &'static [ArgKind] {
+        self.variants.iter().find(|v| v.program_types.contains(&program_type)).map_or(self.args, |v| v.args)
+    }
+}
+
+/// The helper of that number.
+pub fn by_id(id: u32) -> Option<&'static HelperProto> {
+    HELPERS.get((id as usize).checked_sub(1)?)
+}
+
+/// The helper of that name, with or without `bpf_`.
+pub fn by_name(name: &str) -> Option<&'static HelperProto> {
+    let name = name.strip_prefix("bpf_").unwrap_or(name);
+    HELPERS.iter().find(|h| h.name == name)
+}
+
+/// Whether programs of that type may call the helper of that number, when loaded with all capabilities. `attach_type`
+/// is the expected attach type of loading; `None` is none.
+pub fn helper_available(program_type: ProgramType, attach_type: Option<AttachType>, id: u32) -> bool {
+    by_id(id).is_some_and(|helper| program_type.info().has_helper(attach_type, helper.name))
 }

@@ -1,0 +1,23 @@
+//! Implementations of kernel interfaces, such as TCP congestion control. Arguments have the types of the interface's BTF.
+
+use super::prelude::*;
+
+pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
+    sections: &[section("struct_ops").with_rest(), section("struct_ops.s").with_rest().sleepable()],
+    context: ContextInfo::Btf,
+    sleepable: true,
+    helpers: &[
+        "setsockopt",
+        "getsockopt",
+        "sk_storage_get",
+        "sk_storage_delete",
+        "tcp_send_ack",
+        "ktime_get_coarse_ns",
+    ],
+    ..ProgramTypeInfo::new(
+        ProgramType::StructOps,
+        "struct_ops",
+        Version(5, 6),
+        "Implements a function of a kernel interface.",
+    )
+};
