@@ -24,9 +24,6 @@ enum bpf_map_type { BPF_MAP_TYPE_HASH = 99, BPF_MAP_TYPE_NOT_THERE = 98 };
 #define FIELD_EXISTS 2
 #define FIELD_SIGNED 3
 
-static long (*const probe_read_kernel)(void *dst, __u32 size, const void *src) = (void *)113;
-static void *(*const get_current_task)(void) = (void *)35;
-
 __u64 out[24];
 
 SEC("raw_tp/sched_switch") int every_kind(void *ctx)

@@ -79,6 +79,8 @@ pub(crate) struct Elf<'a> {
     pub(crate) sections: Vec<Section<'a>>,
     pub(crate) symbols: Vec<Symbol<'a>>,
     relocations: HashMap<usize, Vec<ElfRelocation>>,
+    /// See [`Elf::addend`].
+    symbol_in_place: bool,
     /// Section and name of a variable to its symbol.
     variables: HashMap<(usize, &'a str), usize>,
 }
@@ -100,6 +102,7 @@ impl<'a> Elf<'a> {
         let symbols = read_symbols(endian, &symbols, &sections)?;
         Ok(Elf {
             byte_order: if endian.is_big_endian() { ByteOrder::Big } else { ByteOrder::Little },
+            symbol_in_place: is_old_gnu(&sections),
             variables: variables(&symbols),
             sections,
             symbols,
@@ -110,6 +113,25 @@ impl<'a> Elf<'a> {
     /// The first section of that name.
     pub(crate) fn section(&self, name: &str) -> Option<(usize, &Section<'a>)> {
         self.sections.iter().enumerate().find(|(_, s)| s.name == name)
+    }
+
+    /// What is added to a symbol's value, in bytes, by the number that stands in the place to be relocated.
+    ///
+    /// The GNU assembler before 2.41 wrote the whole address of a named symbol there, LLVM and later ones only what
+    /// goes beyond it.
+    pub(crate) fn addend(&self, symbol: &Symbol<'_>, in_place: i64) -> i64 {
+        if self.symbol_in_place && symbol.kind != SymbolKind::Section && !symbol.undefined {
+            in_place.wrapping_sub(symbol.value.cast_signed())
+        } else {
+            in_place
+        }
+    }
+
+    /// The same for the immediate of a call, which counts slots from the one after it. The old GNU assembler counted
+    /// bytes where there is a named symbol.
+    pub(crate) fn call_addend(&self, symbol: &Symbol<'_>, immediate: i32) -> i64 {
+        let next = i64::from(immediate) + 1;
+        if self.symbol_in_place && symbol.kind != SymbolKind::Section { self.addend(symbol, next) } else { next * 8 }
     }
 
     /// The symbol of a variable in a section.
@@ -197,6 +219,15 @@ fn section_table_error(bytes: &[u8], header: &Header, endian: Endianness, error:
         return ObjectError::new(ErrorKind::Truncated, message).offset(at).hint("the file was cut off; build it again");
     }
     malformed(format!("section table: {error}")).offset(at)
+}
+
+/// Written by gcc up to version 13, which is when the assembler of its time had relocations of its own.
+fn is_old_gnu(sections: &[Section<'_>]) -> bool {
+    let Some(comment) = sections.iter().find(|s| s.name == ".comment") else { return false };
+    let text = String::from_utf8_lossy(comment.data.get(..comment.data.len().min(256)).unwrap_or_default());
+    let version = text.split('\0').find(|t| t.starts_with("GCC: ")).and_then(|t| t.rsplit(' ').next());
+    let major = version.and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|m| m <= 13)
 }
 
 fn read_sections<'a>(

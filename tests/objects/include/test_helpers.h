@@ -29,9 +29,16 @@ enum {
 	MAP_ARRAY_OF_MAPS = 12, MAP_HASH_OF_MAPS = 13, MAP_RINGBUF = 27, MAP_BLOOM_FILTER = 30, MAP_ARENA = 33,
 };
 
-static void *(*const map_lookup_elem)(void *map, const void *key) = (void *)1;
-static long (*const map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
-static __u64 (*const ktime_get_ns)(void) = (void *)5;
-static long (*const tail_call)(void *ctx, void *map, __u32 index) = (void *)12;
-static long (*const for_each_map_elem)(void *map, void *callback, void *ctx, __u64 flags) = (void *)164;
-static long (*const loop)(__u32 count, void *callback, void *ctx, __u64 flags) = (void *)181;
+/* Helpers are called by number; gcc has an attribute for it. */
+#ifdef __clang__
+#define HELPER(number, result, name, ...) static result (*const name)(__VA_ARGS__) = (void *)number
+#else
+#define HELPER(number, result, name, ...) result name(__VA_ARGS__) __attribute__((kernel_helper(number)))
+#endif
+
+HELPER(1, void *, map_lookup_elem, void *map, const void *key);
+HELPER(12, long, tail_call, void *ctx, void *map, __u32 index);
+HELPER(35, void *, get_current_task, void);
+HELPER(113, long, probe_read_kernel, void *dst, __u32 size, const void *src);
+HELPER(164, long, for_each_map_elem, void *map, void *callback, void *ctx, __u64 flags);
+HELPER(181, long, loop, __u32 count, void *callback, void *ctx, __u64 flags);

@@ -27,7 +27,7 @@ pub(crate) fn pointee<'e>(elf: &Elf<'e>, section: &Section<'e>, relocation: &Elf
     let symbol = elf.symbols.get(relocation.symbol).ok_or_else(|| bad("relocation with unknown symbol".to_owned()))?;
     let in_place = || {
         let start = usize::try_from(relocation.offset).ok()?;
-        section.data.get(start..)?.first_chunk::<8>().map(|b| elf.u64(*b).cast_signed())
+        section.data.get(start..)?.first_chunk::<8>().map(|b| elf.addend(symbol, elf.u64(*b).cast_signed()))
     };
     let addend = relocation.addend.or_else(in_place);
     let addend = addend.ok_or_else(|| bad("relocation beyond the end of the section".to_owned()))?;

@@ -100,8 +100,7 @@ impl<'a, 'e> Place<'a, 'e> {
                 None => Err(undefined(symbol)),
             };
         };
-        // The immediate counts slots from the one after the call.
-        let addend = self.relocation.addend.unwrap_or_else(|| (i64::from(insn.imm) + 1) * 8);
+        let addend = self.relocation.addend.unwrap_or_else(|| self.elf.call_addend(symbol, insn.imm));
         self.function(section, symbol, addend).map(Reference::Call)
     }
 
@@ -117,7 +116,7 @@ impl<'a, 'e> Place<'a, 'e> {
     }
 
     fn address(&self, symbol: &Symbol<'_>, insn: &Slot) -> Result<Reference> {
-        let addend = self.relocation.addend.unwrap_or_else(|| i64::from(insn.imm));
+        let addend = self.relocation.addend.unwrap_or_else(|| self.elf.addend(symbol, i64::from(insn.imm)));
         let Some(section) = symbol.section else { return self.extern_address(symbol, addend) };
         if self.elf.sections.get(section).is_some_and(|s| s.is_executable()) {
             return self.function(section, symbol, addend).map(Reference::FunctionAddress);
