@@ -14,7 +14,7 @@ pub(crate) fn sources() -> Vec<PathBuf> {
     let mut out: Vec<PathBuf> = std::fs::read_dir(directory())
         .expect("tests/objects exists")
         .map(|e| e.expect("directory entry").path())
-        .filter(|p| p.extension().is_some_and(|e| e == "c"))
+        .filter(|p| p.extension().is_some_and(|e| e == "c" || e == "s"))
         .collect();
     out.sort();
     out
