@@ -20,10 +20,24 @@ pub(crate) struct Section<'a> {
     pub(crate) flags: elf::SectionFlags,
     pub(crate) offset: u64,
     pub(crate) size: u64,
+    pub(crate) align: u64,
     pub(crate) data: &'a [u8],
 }
 
+/// Strictest alignment of a section that can be linked with others.
+const MAX_ALIGN: u64 = 4096;
+
 impl Section<'_> {
+    /// Alignment of its start, for linking.
+    pub(crate) fn align(&self) -> Result<u64> {
+        let align = self.align.max(1);
+        if align.is_power_of_two() && align <= MAX_ALIGN {
+            return Ok(align);
+        }
+        let message = format!("alignment {align} is not a power of two up to {MAX_ALIGN}");
+        Err(malformed(message).section(self.name))
+    }
+
     pub(crate) fn is_executable(&self) -> bool {
         self.kind == elf::SHT_PROGBITS && self.flags.contains(elf::SHF_EXECINSTR)
     }
@@ -108,6 +122,27 @@ impl<'a> Elf<'a> {
             symbols,
             relocations,
         })
+    }
+
+    /// An object that is not one file.
+    pub(crate) fn from_parts(
+        byte_order: ByteOrder,
+        sections: Vec<Section<'a>>,
+        symbols: Vec<Symbol<'a>>,
+        mut relocations: HashMap<usize, Vec<ElfRelocation>>,
+    ) -> Self {
+        relocations.values_mut().for_each(|list| list.sort_by_key(|r| r.offset));
+        let variables = variables(&symbols);
+        Elf { byte_order, sections, symbols, relocations, symbol_in_place: false, variables }
+    }
+
+    /// Whether it can be linked with others.
+    pub(crate) fn check_linkable(&self) -> Result<()> {
+        if self.symbol_in_place {
+            let message = "objects of gcc before version 14 cannot be linked with others";
+            return Err(ObjectError::new(ErrorKind::Unsupported, message));
+        }
+        Ok(())
     }
 
     /// The first section of that name.
@@ -253,7 +288,8 @@ fn read_sections<'a>(
                 ObjectError::new(ErrorKind::Truncated, message).at(name, 0).hint("the file was cut off; build it again")
             })?
         };
-        sections.push(Section { name, kind, flags: section.sh_flags(endian), offset, size, data });
+        let (flags, align) = (section.sh_flags(endian), section.sh_addralign(endian));
+        sections.push(Section { name, kind, flags, offset, size, align, data });
     }
     Ok(sections)
 }

@@ -173,3 +173,38 @@ fn the_kernel_gets_the_same_from_libbpf_and_from_us() {
     assert!(compared >= 5, "only {compared} test programs say which libbpf they are for");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Links with bpftool, which uses libbpf's linker.
+fn link_with_bpftool(objects: &[&[u8]]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("bpftool");
+    command.args(["gen", "object"]).arg(directory.path().join("linked.bpf.o"));
+    for (i, object) in objects.iter().enumerate() {
+        let path = directory.path().join(format!("{i}.bpf.o"));
+        std::fs::write(&path, object).unwrap();
+        command.arg(path);
+    }
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    std::fs::read(directory.path().join("linked.bpf.o")).unwrap()
+}
+
+#[test]
+fn static_linking_gives_what_libbpf_gives() {
+    let Some(_) = common::clang() else { return common::skip("there is no clang to compile test programs with") };
+    if libbpf_version().is_none() {
+        return common::skip("there is no bpftool");
+    }
+    let Some(kernel) = RunningKernel::new() else { return common::skip("there is no kernel BTF or no kallsyms") };
+    let main = common::compile("linked/main.bpf.c").unwrap();
+    let library = common::compile("linked/library.bpf.c").unwrap();
+    let Ok(loaded) = load(&link_with_bpftool(&[&main, &library])) else {
+        return common::skip("bpftool cannot load programs here (no root, or no BPF)");
+    };
+    let ours = ObjectSpec::parse_linked(&[("main", &main), ("library", &library)]).unwrap();
+    assert_eq!(compare(&ours, &kernel, &loaded), Vec::<String>::new());
+    ours.btf.as_ref().unwrap().validate().unwrap();
+    let number = |name: &str| ours.global_bytes(name).unwrap();
+    assert_eq!(number("calls"), 7u32.to_le_bytes());
+    assert_eq!(number("other_state"), 3u32.to_le_bytes());
+}

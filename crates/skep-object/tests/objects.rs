@@ -122,3 +122,22 @@ fn globals_are_set_by_name() {
     );
     assert!(object.set_global("nothing", &[]).is_err());
 }
+
+#[test]
+fn two_definitions_do_not_link() {
+    let Some(bytes) = common::compile("linked/library.bpf.c") else { return };
+    let error = ObjectSpec::parse_linked(&[("a.o", &bytes), ("b.o", &bytes)]).unwrap_err().to_string();
+    assert!(error.contains("is defined in an object before as well (object b.o)"), "{error}");
+    assert!(error.contains("make one of them static or __weak"), "{error}");
+}
+
+#[test]
+fn an_object_linked_alone_is_the_same() {
+    let Some(clang) = common::clang() else { return common::skip("there is no clang to compile test programs with") };
+    for name in ["maps", "globals", "externs", "subprograms", "core", "struct-ops", "arena", "no-btf"] {
+        let bytes = common::compile_with(clang, &common::directory().join(format!("{name}.bpf.c")), &[]).unwrap();
+        let alone = ObjectSpec::parse_linked(&[(name, &bytes)]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(render::render(&alone), describe(&bytes), "{name}");
+        alone.btf.iter().for_each(|b| b.validate().unwrap_or_else(|e| panic!("{name}: {e}")));
+    }
+}

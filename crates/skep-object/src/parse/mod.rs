@@ -9,6 +9,7 @@ mod functions;
 mod globals;
 mod legacy_maps;
 mod map_definitions;
+mod merge;
 mod pointers;
 mod programs;
 mod records;
@@ -24,7 +25,7 @@ use functions::Functions;
 use map_definitions::ValuesArray;
 use programs::Parts;
 use records::Records;
-use skep_btf::BtfBuilder;
+use skep_btf::{BtfBuilder, BtfExt};
 use std::collections::HashMap;
 use std::sync::Arc;
 use types::{FixUps, Types};
@@ -38,8 +39,30 @@ impl ObjectSpec {
     /// # Errors
     /// [`ObjectError`] says in which section and at which offset what is wrong. Nothing in `bytes` makes it panic.
     pub fn parse(bytes: &[u8]) -> Result<ObjectSpec> {
-        let elf = Elf::parse(bytes)?;
-        let types = Types::read(&elf)?;
+        ObjectSpec::from_input(Input::read(bytes)?)
+    }
+
+    /// Links several objects statically: what one of them declares, another may define. Names are for errors.
+    ///
+    /// # Errors
+    /// What [`ObjectSpec::parse`] says of one of them, two definitions of one symbol, or a mix of byte orders.
+    pub fn parse_linked(objects: &[(&str, &[u8])]) -> Result<ObjectSpec> {
+        let mut inputs = Vec::with_capacity(objects.len());
+        for (name, bytes) in objects {
+            let input = Input::read(bytes).map_err(|e| merge::in_object(name, e))?;
+            inputs.push(merge::Named { name, input });
+        }
+        let orders = inputs.array_windows().find(|[a, b]| a.input.elf.byte_order != b.input.elf.byte_order);
+        if let Some([first, second]) = orders {
+            let message = format!("objects {} and {} have different byte orders", first.name, second.name);
+            return Err(ObjectError::new(ErrorKind::Unsupported, message));
+        }
+        let layout = merge::Layout::new(&inputs)?;
+        let (types, ext) = merge::merge_types(&inputs, &layout)?;
+        ObjectSpec::from_input(Input { elf: merge::merge_elf(&inputs, &layout)?, types, ext: Some(ext) })
+    }
+
+    fn from_input(Input { elf, types, ext }: Input<'_>) -> Result<ObjectSpec> {
         let functions = functions::read(&elf)?;
         let mut tables = Tables::default();
         data::read(&elf, types.as_ref(), &mut tables)?;
@@ -53,8 +76,8 @@ impl ObjectSpec {
         globals::read(&elf, types.as_ref(), &mut tables);
         let references = references::read(&elf, &functions, &tables)?;
         let mut builder = types.as_ref().map(|t| FixUps { elf: &elf, externs: &externs }.apply(t));
-        let records = match (&types, &mut builder) {
-            (Some(types), Some(builder)) => Records::read(&elf, types, builder)?,
+        let records = match (&types, &ext, &mut builder) {
+            (Some(types), Some(ext), Some(builder)) => Records::new(ext, types, builder),
             _ => Records::default(),
         };
         let (types, functions, references) = (types.as_ref(), &functions, &references);
@@ -84,6 +107,25 @@ impl ObjectSpec {
             btf,
             sections: elf.sections.iter().filter(|s| !s.name.is_empty()).map(summary).collect(),
         })
+    }
+}
+
+/// An object as it was written: what is read before anything is made of it.
+struct Input<'a> {
+    elf: Elf<'a>,
+    types: Option<Types>,
+    ext: Option<BtfExt>,
+}
+
+impl<'a> Input<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self> {
+        let elf = Elf::parse(bytes)?;
+        let types = Types::read(&elf)?;
+        let ext = match &types {
+            Some(types) => records::read(&elf, types)?,
+            None => None,
+        };
+        Ok(Input { elf, types, ext })
     }
 }
 

@@ -10,6 +10,12 @@ use std::collections::HashMap;
 /// Bytes of an instruction slot.
 const SLOT: u32 = 8;
 
+/// Reads `.BTF.ext`.
+pub(crate) fn read(elf: &Elf<'_>, types: &Types) -> Result<Option<BtfExt>> {
+    let Some((_, section)) = elf.section(".BTF.ext") else { return Ok(None) };
+    BtfExt::parse(section.data, &types.btf).map(Some).map_err(|e| error(section.name, &e))
+}
+
 /// Records by section name; slots are the section's.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -19,16 +25,14 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Reads `.BTF.ext`. Its strings are added to `builder`, whose offsets the records then have.
-    pub(crate) fn read(elf: &Elf<'_>, types: &Types, builder: &mut BtfBuilder) -> Result<Records> {
-        let Some((_, section)) = elf.section(".BTF.ext") else { return Ok(Records::default()) };
+    /// Sorts the records. Their strings, those of `types`, are added to `builder`, whose offsets they then have.
+    pub(crate) fn new(ext: &BtfExt, types: &Types, builder: &mut BtfBuilder) -> Records {
         let btf = &types.btf;
-        let ext = BtfExt::parse(section.data, btf).map_err(|e| error(section.name, &e))?;
         let mut moved: HashMap<StringOffset, StringOffset> = HashMap::new();
         let mut string = |old: StringOffset| *moved.entry(old).or_insert_with(|| builder.string(btf.str(old)));
         // No ELF section has a longer name.
         let name = |offset| Some(btf.str(offset)).filter(|n| n.len() <= MAX_NAME).map(str::to_owned);
-        Ok(Records {
+        Records {
             functions: by_section(&ext.functions, name, |r| (r.insn_offset / SLOT, r.type_id), |r| r.0),
             lines: by_section(
                 &ext.lines,
@@ -53,7 +57,7 @@ impl Records {
                 },
                 |r| r.slot,
             ),
-        })
+        }
     }
 
     /// The `FUNC` of the function that begins at a slot.

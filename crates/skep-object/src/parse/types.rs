@@ -30,6 +30,10 @@ impl Types {
     pub(crate) fn read(elf: &Elf<'_>) -> Result<Option<Types>> {
         let Some((_, section)) = elf.section(".BTF") else { return Ok(None) };
         let btf = Btf::parse(section.data).map_err(|e| error(section.name, &e))?;
+        Ok(Some(Types::new(btf)))
+    }
+
+    pub(crate) fn new(btf: Btf) -> Types {
         let mut sections = HashMap::new();
         for (id, ty) in btf.own_types().filter(|(_, t)| t.kind() == Kind::DataSection) {
             let name = btf.str(ty.name());
@@ -47,7 +51,12 @@ impl Types {
                 _ => {}
             }
         }
-        Ok(Some(Types { btf, sections, exception_callbacks }))
+        Types { btf, sections, exception_callbacks }
+    }
+
+    /// All `DATASEC`s, by name.
+    pub(crate) fn sections(&self) -> impl Iterator<Item = (&str, TypeId)> {
+        self.sections.iter().map(|(name, id)| (name.as_str(), *id))
     }
 
     /// The `DATASEC` of that name.
@@ -101,10 +110,11 @@ impl FixUps<'_, '_> {
         if let Some(id) = types.section(KSYMS) {
             kernel_symbols(types, id, &mut builder);
         }
-        for (_, ty) in types.btf.own_types() {
+        for (id, ty) in types.btf.own_types() {
             if let Type::Function(function) = ty {
                 name_parameters(function.prototype, &mut builder);
             }
+            make_known(id, &mut builder);
         }
         builder
     }
@@ -116,7 +126,9 @@ impl FixUps<'_, '_> {
         section.size = u32::try_from(elf_section.size).unwrap_or(u32::MAX);
         for entry in &mut section.entries {
             let Type::Variable(variable) = types.btf.ty(entry.ty) else { continue };
-            let symbol = self.elf.variable(index, types.btf.str(variable.name));
+            // Names of static variables need not be unique; compilers write their offsets themselves.
+            let known = variable.linkage == VariableLinkage::Static && entry.offset != 0;
+            let symbol = self.elf.variable(index, types.btf.str(variable.name)).filter(|_| !known);
             let symbol = symbol.and_then(|s| u32::try_from(s.value).ok());
             if let Some(offset) = symbol {
                 entry.offset = offset;
@@ -146,16 +158,20 @@ impl FixUps<'_, '_> {
             })
             .collect();
         entries.sort_by_key(|e| e.offset);
-        for entry in &entries {
-            if let Some(Type::Variable(v)) = builder.type_mut(entry.ty) {
-                v.linkage = VariableLinkage::Global;
-            }
-        }
         let end = entries.iter().map(|e| e.offset.saturating_add(e.size)).max().unwrap_or(0);
         if let Some(Type::DataSection(section)) = builder.type_mut(id) {
             section.size = end;
             section.entries = entries.into();
         }
+    }
+}
+
+/// Kernels know no extern linkage: what is not the kernel's was linked in.
+fn make_known(id: TypeId, builder: &mut BtfBuilder) {
+    match builder.type_mut(id) {
+        Some(Type::Function(f)) if f.linkage == FunctionLinkage::Extern => f.linkage = FunctionLinkage::Global,
+        Some(Type::Variable(v)) if v.linkage == VariableLinkage::Extern => v.linkage = VariableLinkage::Global,
+        _ => {}
     }
 }
 
@@ -177,14 +193,10 @@ fn kernel_symbols(types: &Types, id: TypeId, builder: &mut BtfBuilder) {
     for (i, ty) in types.section_entries(KSYMS).enumerate() {
         let ty = match types.btf.ty(ty) {
             Type::Function(_) => {
-                if let Some(Type::Function(f)) = builder.type_mut(ty) {
-                    f.linkage = FunctionLinkage::Global;
-                }
                 *stand_in.get_or_insert_with(|| builder.variable("dummy_ksym", int, VariableLinkage::Global))
             }
             _ => {
                 if let Some(Type::Variable(v)) = builder.type_mut(ty) {
-                    v.linkage = VariableLinkage::Global;
                     v.ty = int;
                 }
                 ty
