@@ -33,6 +33,24 @@ pub struct Program<'a> {
     pub btf: Option<ProgramBtf<'a>>,
 }
 
+impl<'a> Program<'a> {
+    /// A program that refers to nothing, under a GPL-compatible licence.
+    pub fn new(name: &'a str, program_type: ProgramType, insns: &'a [Slot]) -> Self {
+        Program {
+            name,
+            insns,
+            program_type,
+            attach_type: None,
+            attach_target: None,
+            gpl_compatible: true,
+            sleepable: false,
+            xdp_has_frags: false,
+            maps: &[],
+            btf: None,
+        }
+    }
+}
+
 /// The BTF that came with a program.
 #[derive(Clone, Copy, Debug)]
 pub struct ProgramBtf<'a> {
@@ -147,6 +165,8 @@ pub struct Options<'a> {
     pub strict_alignment: bool,
     /// `BPF_F_ANY_ALIGNMENT`.
     pub any_alignment: bool,
+    /// `BPF_F_TEST_STATE_FREQ`: keep a state at every place where states are compared.
+    pub test_state_frequency: bool,
     /// What to log.
     pub log_level: LogLevel,
     /// How far to go.
@@ -161,6 +181,7 @@ impl Default for Options<'_> {
             capabilities: Capabilities::all(),
             strict_alignment: false,
             any_alignment: false,
+            test_state_frequency: false,
             log_level: LogLevel::empty(),
             limits: Limits::default(),
             kernel_btf: None,

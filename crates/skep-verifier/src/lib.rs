@@ -1,9 +1,122 @@
 //! The BPF verifier: explores every path of a program and returns either a [`Verified`] program, with fix-ups applied,
 //! or a [`Rejection`] that says what, where and why. It needs no kernel, no root and no particular operating system.
+//!
+//! How it goes: [`cfg`] decodes the program and checks its shape; [`explore`] walks every path from the entry, one
+//! abstract state at a time ([`domain`]); each instruction states its [`obligations`], the checkers in [`check`]
+//! discharge them against the state, [`transfer`] and [`branch`] compute what follows; [`prune`] ends paths that an
+//! explored state covers; [`fixup`] makes of the accepted program what the engine runs; [`report`] says what was found.
+//!
+//! ```
+//! use skep_abi::program_type::ProgramType;
+//! use skep_verifier::{Options, Program, verify};
+//!
+//! let insns = skep_isa::text::assemble("r0 = 0\nexit").unwrap();
+//! let program = Program::new("nothing", ProgramType::SocketFilter, &insns);
+//! assert_eq!(verify(&program, &Options::default()).unwrap().insns(), insns);
+//!
+//! let insns = skep_isa::text::assemble("exit").unwrap();
+//! let program = Program::new("careless", ProgramType::SocketFilter, &insns);
+//! assert_eq!(verify(&program, &Options::default()).unwrap_err().message, "R0 !read_ok");
+//! ```
 #![forbid(unsafe_code)]
+#![allow(unreachable_pub, rustdoc::private_intra_doc_links, reason = "the domains are public to the crate's tests")]
 
+mod branch;
+mod cfg;
+mod check;
+mod domain;
+mod equivalence;
+mod explore;
+mod fixup;
 mod input;
+mod liveness;
+mod map_table;
+mod obligations;
 mod output;
+mod prune;
+mod refusal;
+mod report;
+mod sockets;
+mod special_fields;
+mod stack_depth;
+mod tables;
+mod transfer;
+mod verifier;
 
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{Rejection, Statistics, Subprogram, Verified};
+
+use refusal::Refusal;
+use std::time::Instant;
+use verifier::Verifier;
+
+/// Verifies a program.
+///
+/// # Errors
+/// A [`Rejection`] with Linux's message, if some path might do what a BPF program must not do; also where the program
+/// uses what this verifier does not know yet: the message then begins with `skep does not verify`.
+#[allow(clippy::result_large_err, reason = "refusals are rare, and the path that makes one is cold")]
+pub fn verify(program: &Program<'_>, options: &Options<'_>) -> Result<Verified, Rejection> {
+    let start = Instant::now();
+    let mut verifier = match Verifier::new(program, options) {
+        Ok(verifier) => verifier,
+        Err(refusal) => return Err(rejection_of_form(program, options, &refusal, start)),
+    };
+    let outcome = verifier.run().and_then(|()| verifier.fixed_program());
+    let statistics = verifier.statistics(start);
+    match outcome {
+        Ok(fixed) => Ok(Verified {
+            insns: fixed.insns,
+            subprograms: fixed.subprograms,
+            maps: fixed.maps,
+            log: verifier.log.finish(None, &statistics),
+            original: fixed.original,
+            statistics,
+        }),
+        Err(refusal) => {
+            let slot = refusal.slot.or(verifier.exploration.current);
+            let log = verifier.log.finish(Some(&refusal), &statistics);
+            Err(rejection(program, refusal, slot, verifier.path(), log, statistics))
+        }
+    }
+}
+
+impl Verifier<'_> {
+    fn statistics(&self, start: Instant) -> Statistics {
+        Statistics {
+            instructions_processed: self.exploration.processed.min(self.options.limits.instructions),
+            total_states: self.exploration.checkpoints.total,
+            peak_states: self.exploration.checkpoints.peak,
+            stack_bytes: self.deepest_chain,
+            time_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// A program that is refused before any path was looked at.
+fn rejection_of_form(program: &Program<'_>, options: &Options<'_>, refusal: &Refusal, start: Instant) -> Rejection {
+    let statistics =
+        Statistics { time_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX), ..Statistics::default() };
+    let log = report::Log::new(program, options).finish(Some(refusal), &statistics);
+    rejection(program, refusal.clone(), refusal.slot, Vec::new(), log, statistics)
+}
+
+fn rejection(
+    program: &Program<'_>,
+    refusal: Refusal,
+    slot: Option<usize>,
+    path: Vec<u32>,
+    log: String,
+    statistics: Statistics,
+) -> Rejection {
+    Rejection {
+        message: refusal.message,
+        errno: refusal.errno,
+        slot: slot.and_then(|slot| u32::try_from(slot).ok()),
+        line: slot.and_then(|slot| report::source_line(program, slot)),
+        path,
+        hint: refusal.hint,
+        log,
+        statistics,
+    }
+}

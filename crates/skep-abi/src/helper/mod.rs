@@ -203,6 +203,10 @@ bitflags! {
         const INLINE = 1 << 16;
         /// Leaves r1 to r5 alone where the program follows the `bpf_fastcall` convention.
         const FASTCALL = 1 << 17;
+        /// Its second argument is reserved and must be the constant 0 (`bpf_get_local_storage`).
+        const FLAGS_MUST_BE_ZERO = 1 << 18;
+        /// Its first argument limits how often the callback runs (`bpf_loop`).
+        const CALLBACK_COUNT_IN_R1 = 1 << 19;
     }
 }
 

@@ -293,7 +293,7 @@ helpers! {
     80 get_current_cgroup_id (4, 18) [] -> Integer, {NEEDS_CAP_BPF}
         "__u64 bpf_get_current_cgroup_id(void)"
         "Id of the cgroup of the current task.";
-    81 get_local_storage (4, 19) [MAP, ANY] -> MapValue, {}
+    81 get_local_storage (4, 19) [MAP, ANY] -> MapValue, {FLAGS_MUST_BE_ZERO}
         "void *bpf_get_local_storage(void *map, __u64 flags)"
         "Storage of the program's attachment to its cgroup.";
     82 sk_select_reuseport (4, 19) [CTX, MAP, KEY, ANY] -> Integer, {}
@@ -593,7 +593,7 @@ helpers! {
     180 find_vma (5, 17) [btf("task_struct"), ANY, FUNC, STN, ANY] -> Integer, {CALLBACK_LOOPS NEEDS_CAP_PERFMON}
         "long bpf_find_vma(struct task_struct *task, __u64 addr, void *callback_fn, void *callback_ctx, __u64 flags)"
         "Calls a function with the memory area of a task that holds an address.", callback FIND_VMA;
-    181 r#loop (5, 17) [ANY, FUNC, STN, ANY] -> Integer, {CALLBACK_LOOPS NEEDS_CAP_BPF INLINE}
+    181 r#loop (5, 17) [ANY, FUNC, STN, ANY] -> Integer, {CALLBACK_COUNT_IN_R1 CALLBACK_LOOPS NEEDS_CAP_BPF INLINE}
         "long bpf_loop(__u32 nr_loops, void *callback_fn, void *callback_ctx, __u64 flags)"
         "Calls a function so many times, or until it returns 1.", callback LOOP;
     182 strncmp (5, 17) [RD, SZ, STR] -> Integer, {}

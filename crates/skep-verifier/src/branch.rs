@@ -1,0 +1,197 @@
+//! Conditional jumps: which way they can go and what each way teaches about the operands.
+
+use crate::domain::arithmetic;
+use crate::domain::refine::{outcome, refine};
+use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::domain::scalar::Scalar;
+use crate::domain::state::State;
+use crate::refusal::{Check, denied};
+use crate::verifier::Verifier;
+use skep_isa::{BinaryOp, Condition, Operand, Reg, Width};
+
+/// A conditional jump.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch {
+    pub(crate) condition: Condition,
+    pub(crate) width: Width,
+    pub(crate) left: Reg,
+    pub(crate) right: Operand,
+}
+
+/// The states after a conditional jump; `None` where no run can go.
+pub(crate) struct Ways {
+    pub(crate) taken: Option<State>,
+    pub(crate) falls_through: bool,
+}
+
+impl Verifier<'_> {
+    /// Splits a state at a conditional jump: `state` becomes the one that falls through.
+    pub(crate) fn branch(&mut self, state: &mut State, branch: Branch) -> Check<Ways> {
+        let Branch { condition, width, left, right } = branch;
+        let a = *state.register(left);
+        let b = match right {
+            Operand::Reg(reg) => *state.register(reg),
+            Operand::Imm(imm) => Register::constant(i64::from(imm) as u64),
+        };
+        if let Operand::Reg(reg) = right {
+            let packet = |r: &Register| r.is_packet() || r.kind == Kind::PacketEnd;
+            if self.is_leak(&b) && !(packet(&a) && packet(&b)) {
+                return denied(format!("R{} pointer comparison prohibited", reg.number()));
+            }
+        }
+        if let Some(certain) = known_outcome(condition, width, &a, &b) {
+            for operand in [&a, &b] {
+                if operand.is_scalar() {
+                    self.values.mark(operand.origin);
+                }
+            }
+            return Ok(Ways { taken: certain.then(|| state.clone()), falls_through: !certain });
+        }
+        let mut taken = state.clone();
+        let mut falls_through = true;
+        let mut jumps = true;
+        if a.is_scalar() && b.is_scalar() {
+            jumps = self.learn(&mut taken, &branch, &a, &b, true);
+            falls_through = self.learn(state, &branch, &a, &b, false);
+        } else {
+            self.learn_about_pointers(state, &mut taken, &branch, &a, &b)?;
+        }
+        Ok(Ways { taken: jumps.then_some(taken), falls_through })
+    }
+
+    /// Narrows both operands and everything linked to them. `false`: no run goes this way.
+    fn learn(&mut self, state: &mut State, branch: &Branch, a: &Register, b: &Register, holds: bool) -> bool {
+        let same = matches!(branch.right, Operand::Reg(reg) if reg == branch.left);
+        if same {
+            return true;
+        }
+        let Some((x, y)) = refine(branch.condition, branch.width, holds, &a.value, &b.value) else { return false };
+        // What is learnt of one operand rests on the other.
+        let mut left_origin = a.origin;
+        if let Operand::Reg(right) = branch.right {
+            left_origin = self.values.derive(a.origin, b.origin);
+            let right_origin = self.values.derive(b.origin, a.origin);
+            let register = state.register_mut(right);
+            (register.value, register.origin) = (y, right_origin);
+        }
+        let register = state.register_mut(branch.left);
+        (register.value, register.origin) = (x, left_origin);
+        self.synchronise_links(state, branch.left);
+        if let Operand::Reg(right) = branch.right {
+            self.synchronise_links(state, right);
+        }
+        true
+    }
+
+    /// Gives what is known of one number to all that are linked to it.
+    fn synchronise_links(&mut self, state: &mut State, reg: Reg) {
+        let known = *state.register(reg);
+        if known.id == 0 || !known.is_scalar() {
+            return;
+        }
+        let id = known.id;
+        let linked = |r: &Register| r.is_scalar() && r.id == id;
+        if state.each().filter(|r| linked(r)).count() < 2 {
+            return;
+        }
+        // All of them decide together: each stems from all.
+        let mut joint = known.origin;
+        let origins: Vec<_> = state.each().filter(|r| linked(r)).map(|r| r.origin).collect();
+        for origin in origins {
+            joint = self.values.derive(joint, origin);
+        }
+        let values = &mut self.values;
+        state.change_each(linked, |r| {
+            r.origin = values.copy(joint);
+            let distance = i64::from(r.link.0.unwrap_or(0)) - i64::from(known.link.0.unwrap_or(0));
+            r.value = if distance == 0 {
+                known.value
+            } else {
+                arithmetic::binary(BinaryOp::Add, Width::W64, &known.value, &Scalar::constant(distance as u64))
+            };
+        });
+    }
+
+    fn learn_about_pointers(
+        &mut self,
+        state: &mut State,
+        taken: &mut State,
+        branch: &Branch,
+        a: &Register,
+        b: &Register,
+    ) -> Check {
+        let Branch { condition, width, left, right } = *branch;
+        let equality = matches!(condition, Condition::Eq | Condition::Ne) && width == Width::W64;
+        let (equal, unequal) =
+            if condition == Condition::Eq { (&mut *taken, &mut *state) } else { (&mut *state, &mut *taken) };
+        if equality && a.is_pointer() && b.is_pointer() && a.is_nullable() != b.is_nullable() {
+            // Equal to a pointer that is not NULL.
+            let (nullable, other) = if a.is_nullable() { (a, b) } else { (b, a) };
+            if !matches!(nullable.kind, Kind::Btf(_)) && !matches!(other.kind, Kind::Btf(_)) {
+                self.not_null(equal, nullable.id);
+            }
+        }
+        if equality && right == Operand::Imm(0) && a.is_nullable() {
+            self.null(equal, a);
+            self.not_null(unequal, a.id);
+            return Ok(());
+        }
+        let packet = width == Width::W64 && a.is_pointer() && b.is_pointer();
+        if packet && self.learn_packet_range(condition, a, b, taken, state) {
+            return Ok(());
+        }
+        if self.is_leak(a) {
+            return denied(format!("R{} pointer comparison prohibited", left.number()));
+        }
+        Ok(())
+    }
+
+    /// All pointers of that id turned out to be NULL.
+    fn null(&mut self, state: &mut State, pointer: &Register) {
+        let id = pointer.id;
+        if pointer.reference != 0 {
+            // Nothing was acquired after all.
+            state.references.retain(|r| r.id != pointer.reference);
+        }
+        state.change_each(|r| r.id == id && r.is_nullable(), |r| *r = Register::constant(0));
+    }
+
+    /// All pointers of that id turned out not to be NULL.
+    fn not_null(&mut self, state: &mut State, id: u32) {
+        let maps = &self.maps;
+        state.change_each(
+            |r| r.id == id && r.is_nullable(),
+            |r| {
+                r.flags -= PointerFlags::NULLABLE;
+                // Map values keep their id where it tells one lock from another.
+                let locks = r.map().is_some_and(|map| crate::check::lock::has_lock(maps, map));
+                if !locks {
+                    r.id = 0;
+                }
+            },
+        );
+    }
+}
+
+/// The way a jump certainly goes.
+fn known_outcome(condition: Condition, width: Width, a: &Register, b: &Register) -> Option<bool> {
+    if a.is_scalar() && b.is_scalar() {
+        return outcome(condition, width, &a.value, &b.value);
+    }
+    // A pointer that cannot be NULL against NULL.
+    let never_null = |r: &Register| r.is_pointer() && !r.is_nullable() && is_never_null(r);
+    let against_null = never_null(a) && b.is_null() || never_null(b) && a.is_null();
+    match condition {
+        Condition::Eq if against_null && width == Width::W64 => Some(false),
+        Condition::Ne if against_null && width == Width::W64 => Some(true),
+        _ => None,
+    }
+}
+
+fn is_never_null(r: &Register) -> bool {
+    match r.kind {
+        Kind::Btf(_) => r.flags.contains(PointerFlags::TRUSTED),
+        Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) | Kind::Stack(_) | Kind::Memory(_) => true,
+        _ => false,
+    }
+}

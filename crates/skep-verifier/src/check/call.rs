@@ -1,0 +1,115 @@
+//! Calls of helpers: whether the program may make them, their arguments, and what they leave behind.
+
+use super::arguments::CallFacts;
+use crate::domain::register::Register;
+use crate::domain::state::State;
+use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
+use crate::tables;
+use crate::verifier::Verifier;
+use skep_abi::helper::{HelperFlags, HelperProto};
+use skep_isa::Reg;
+
+/// Registers that a call leaves undefined.
+const CALLER_SAVED: [Reg; 6] = [Reg::R0, Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
+
+impl Verifier<'_> {
+    /// A call of the helper of that number.
+    pub(crate) fn call_helper(&mut self, state: &mut State, slot: usize, id: i32) -> Check {
+        let helper = u32::try_from(id).ok().and_then(tables::helper);
+        let Some(helper) = helper else {
+            return invalid(format!("invalid func unknown#{id}"));
+        };
+        self.check_may_call(helper)?;
+        self.check_state_for_call(state, helper)?;
+        let mut facts = CallFacts::default();
+        for index in 0..self.helper_args(helper).len() {
+            self.check_argument(state, helper, index, &mut facts)?;
+        }
+        self.check_map_argument(helper, slot, &facts)?;
+        if helper.flags.contains(HelperFlags::TAIL_CALL) {
+            self.check_nothing_held(state, helper.name)?;
+        }
+        if let Some(reg) = facts.lock {
+            let register = *state.register(reg);
+            self.check_lock_argument(state, reg, &register, helper.flags.contains(HelperFlags::LOCKS))?;
+        }
+        for range in std::mem::take(&mut facts.fills) {
+            self.fill_stack(state, range);
+        }
+        if let Some(reference) = facts.released.filter(|r| *r != 0) {
+            self.release(state, reference)?;
+        }
+        self.start_callback(state, slot, helper, &facts)?;
+        self.clobber_caller_saved(state);
+        let result = self.returned(state, helper, &facts)?;
+        state.set(Reg::R0, result);
+        if helper.flags.contains(HelperFlags::CHANGES_PACKET) {
+            self.forget_packet_pointers(state);
+        }
+        Ok(())
+    }
+
+    /// Registers r0 to r5 hold nothing after a call.
+    pub(crate) fn clobber_caller_saved(&self, state: &mut State) {
+        for reg in CALLER_SAVED {
+            state.set(reg, Register::UNINITIALISED);
+        }
+    }
+
+    /// Licence, program type and privileges.
+    fn check_may_call(&self, helper: &HelperProto) -> Check {
+        if !tables::may_call(self.info, helper, self.program.attach_type, self.options.capabilities) {
+            return Err(Refusal::new(
+                EINVAL,
+                format!("program of this type cannot use helper bpf_{}#{}", helper.name, helper.id),
+            )
+            .hint(format!("`{}` programs do not have this helper", self.info.name)));
+        }
+        if helper.flags.contains(HelperFlags::GPL_ONLY) && !self.program.gpl_compatible {
+            return Err(Refusal::new(EINVAL, "cannot call GPL-restricted function from non-GPL compatible program")
+                .hint("declare a GPL-compatible licence: char LICENSE[] SEC(\"license\") = \"GPL\";"));
+        }
+        if helper.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.program.sleepable {
+            return invalid("helper call might sleep in a non-sleepable prog");
+        }
+        Ok(())
+    }
+
+    /// While a lock is held nearly nothing may be called.
+    fn check_state_for_call(&self, state: &State, helper: &HelperProto) -> Check {
+        let allowed = helper.flags.intersects(HelperFlags::ALLOWED_IN_LOCK | HelperFlags::LOCKS | HelperFlags::UNLOCKS);
+        if state.lock.is_some() && !allowed {
+            return invalid("function calls are not allowed while holding a lock");
+        }
+        Ok(())
+    }
+
+    /// Whether the map is one that this helper works on.
+    fn check_map_argument(&mut self, helper: &HelperProto, slot: usize, facts: &CallFacts) -> Check {
+        let Some((map, _)) = facts.map else { return Ok(()) };
+        let about = self.maps.facts(map);
+        let fits = tables::map_info(about.map_type).helpers.contains(&helper.name);
+        if !fits {
+            return invalid(format!(
+                "cannot pass map_type {} into func bpf_{}#{}",
+                about.map_type.number(),
+                helper.name,
+                helper.id
+            ));
+        }
+        self.facts[slot].map = Some(map);
+        Ok(())
+    }
+
+    /// Gives a reference back: everything that lived by it is gone.
+    pub(crate) fn release(&mut self, state: &mut State, reference: u32) -> Check {
+        if !state.holds(reference) {
+            return denied("reference has not been acquired before");
+        }
+        state.references.retain(|r| r.id != reference);
+        // Linux leaves nothing readable to unprivileged programs, a number to others.
+        let left = if self.may_leak_pointers() { Register::UNKNOWN } else { Register::UNINITIALISED };
+        state.change_each(|r| r.reference == reference, |r| *r = left);
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Callbacks: functions of the program that a helper calls.
+//!
+//! A synchronous callback may run any number of times. Its frame returns to the call itself, which is then looked at
+//! again; this ends when the state there is one that was seen before, numbers that never decide anything widened.
+
+use super::arguments::CallFacts;
+use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::domain::state::{CallbackFrame, Frame, MAX_FRAMES, State};
+use crate::refusal::{Check, E2BIG, Refusal, invalid};
+use crate::verifier::Verifier;
+use skep_abi::helper::{Callback, CallbackArg, HelperFlags, HelperProto};
+use skep_isa::Reg;
+use std::rc::Rc;
+
+impl Verifier<'_> {
+    /// Puts the path into the callback aside to be explored; the caller goes on as if the helper had returned.
+    pub(crate) fn start_callback(
+        &mut self,
+        state: &mut State,
+        slot: usize,
+        helper: &'static HelperProto,
+        facts: &CallFacts,
+    ) -> Check {
+        let (Some(subprogram), Some(callback)) = (facts.callback, &helper.callback) else { return Ok(()) };
+        if helper.flags.contains(HelperFlags::ASYNC_CALLBACK) {
+            return self.start_later(state, slot, subprogram, callback, facts);
+        }
+        if helper.flags.contains(HelperFlags::CALLBACK_COUNT_IN_R1) {
+            let count = *state.register(Reg::R1);
+            self.values.mark(count.origin);
+            if u64::from(state.frame().callback_depth) >= count.value.umax {
+                state.frame_mut().callback_depth = 0;
+                return Ok(());
+            }
+        }
+        if state.frames.len() >= MAX_FRAMES {
+            return Err(too_deep(state.frames.len() + 1));
+        }
+        let mut inside = state.clone();
+        let index = inside.frames.len();
+        let mut frame = Frame::new(index, subprogram, slot);
+        frame.callback = Some(CallbackFrame { returns: callback.returns, asynchronous: false });
+        self.set_arguments(&mut frame, state, callback, facts)?;
+        inside.frames.push(Rc::new(frame));
+        inside.written[index] = u64::MAX;
+        inside.slot = self.code.range(subprogram.into()).start;
+        self.put_aside(inside, slot)?;
+        Ok(())
+    }
+
+    /// A callback that runs later is a program of its own.
+    fn start_later(
+        &mut self,
+        state: &State,
+        slot: usize,
+        subprogram: u16,
+        callback: &'static Callback,
+        facts: &CallFacts,
+    ) -> Check {
+        let map = facts.map.or(facts.timer_map);
+        if !self.later.insert((slot, subprogram, map.map(|(map, _)| map))) {
+            return Ok(());
+        }
+        let start = self.code.range(subprogram.into()).start;
+        let mut later = State::new(subprogram, start);
+        let frame = later.frame_mut();
+        frame.callback = Some(CallbackFrame { returns: callback.returns, asynchronous: true });
+        let mut arguments = frame.clone();
+        self.set_arguments(&mut arguments, state, callback, facts)?;
+        *later.frame_mut() = arguments;
+        later.step = state.step;
+        // Its parent keeps the tree of states whole.
+        later.parent = state.parent;
+        self.put_aside(later, slot)
+    }
+
+    fn set_arguments(&mut self, frame: &mut Frame, caller: &State, callback: &Callback, facts: &CallFacts) -> Check {
+        for (index, argument) in callback.args.iter().enumerate() {
+            let Some(reg) = Reg::new(index as u8 + 1) else { break };
+            frame.registers[reg.index()] = self.callback_argument(argument, caller, facts)?;
+        }
+        Ok(())
+    }
+
+    fn callback_argument(&mut self, argument: &CallbackArg, caller: &State, facts: &CallFacts) -> Check<Register> {
+        let map = facts.map.or(facts.timer_map);
+        let with_map = |kind: fn(crate::domain::register::MapRef) -> Kind| match map {
+            Some((map, identity)) => Ok(Register { map_identity: identity, ..Register::pointer(kind(map)) }),
+            None => invalid("the callback's map is not known"),
+        };
+        Ok(match argument {
+            CallbackArg::MapPtr => with_map(Kind::Map)?,
+            CallbackArg::MapKey => with_map(Kind::MapKey)?,
+            CallbackArg::MapValue => {
+                let mut value = with_map(Kind::MapValue)?;
+                if let Kind::MapValue(map) = value.kind
+                    && super::lock::has_lock(&self.maps, map)
+                {
+                    value.id = self.new_id();
+                }
+                value
+            }
+            CallbackArg::HelperArg(number) => {
+                Reg::new(*number).map_or(Register::UNINITIALISED, |reg| *caller.register(reg))
+            }
+            CallbackArg::Number => Register::UNKNOWN,
+            CallbackArg::BtfPtr(name) => self.kernel_object(name)?.with_flags(PointerFlags::TRUSTED),
+            CallbackArg::Dynptr => return Err(Refusal::unsupported("dynamic pointers")),
+        })
+    }
+}
+
+pub(crate) fn too_deep(frames: usize) -> Refusal {
+    Refusal::new(E2BIG, format!("the call stack of {frames} frames is too deep"))
+        .hint("functions may nest eight deep and may not call themselves")
+}

@@ -1,0 +1,90 @@
+//! Accesses to map values and to maps themselves.
+
+use super::memory::{Access, Mode, Region};
+use crate::domain::register::{MapRef, Register};
+use crate::refusal::{Check, EACCES, Refusal, denied};
+use crate::special_fields::SpecialField;
+use crate::verifier::Verifier;
+use skep_abi::map_type::MapFlags;
+use skep_isa::Reg;
+
+/// The kernel struct that every kind of map begins with.
+const KERNEL_STRUCT: &str = "bpf_map";
+
+impl Verifier<'_> {
+    pub(crate) fn check_map_value_access(
+        &mut self,
+        base: &Register,
+        map: MapRef,
+        offset: i32,
+        access: &Access,
+    ) -> Check<Register> {
+        self.check_map_permission(map, offset, access.size, access.mode.is_write())?;
+        self.check_map_value_region(access.base, base, map, offset, access.size, false)?;
+        if matches!(access.mode, Mode::Write(_)) {
+            return Ok(Register::UNKNOWN);
+        }
+        Ok(self.frozen_constant(base, map, offset, access.size).map_or(Register::UNKNOWN, Register::constant))
+    }
+
+    /// A map may be closed to programs for reading or writing.
+    pub(crate) fn check_map_permission(&self, map: MapRef, offset: i32, size: u32, write: bool) -> Check {
+        let facts = self.maps.facts(map);
+        let (forbidden, how) =
+            if write { (MapFlags::RDONLY_PROG, "write into") } else { (MapFlags::WRONLY_PROG, "read from") };
+        if facts.flags.contains(forbidden) {
+            return denied(format!("{how} map forbidden, value_size={} off={offset} size={size}", facts.value_size));
+        }
+        Ok(())
+    }
+
+    /// The value's bounds, and its special fields, which only helpers may touch.
+    pub(crate) fn check_map_value_region(
+        &mut self,
+        reg: Reg,
+        base: &Register,
+        map: MapRef,
+        offset: i32,
+        size: u32,
+        zero_size: bool,
+    ) -> Check {
+        let bytes = self.maps.facts(map).value_size;
+        self.check_region(reg, base, offset, size, Region { name: "map value, value_size", bytes }, zero_size)?;
+        let first = base.value.smin + i64::from(offset);
+        let end = base.value.umax as i64 + i64::from(offset) + i64::from(size);
+        for SpecialField { name, offset, size, .. } in self.maps.special_fields(map) {
+            if first < i64::from(offset + size) && i64::from(*offset) < end {
+                return Err(Refusal::new(EACCES, format!("{name} cannot be accessed directly by load/store"))
+                    .hint("use the helpers made for it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a load from a frozen read-only map gives.
+    fn frozen_constant(&self, base: &Register, map: MapRef, offset: i32, size: u32) -> Option<u64> {
+        let contents = self.maps.facts(map).frozen.as_ref()?;
+        let at = base.value.as_constant()?.checked_add_signed(offset.into())?;
+        let start = usize::try_from(at).ok()?;
+        let bytes = contents.get(start..start.checked_add(size as usize)?)?;
+        let mut value = [0; 8];
+        value.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(u64::from_le_bytes(value))
+    }
+
+    /// A map itself can be looked into as the kernel struct it is, by privileged programs, read-only.
+    pub(crate) fn check_map_pointer_access(&mut self, offset: i32, access: &Access) -> Check<Register> {
+        let number = access.base.number();
+        let kernel_struct = KERNEL_STRUCT;
+        if !self.may_leak_pointers() {
+            return denied(format!("R{number} invalid mem access 'map_ptr'"));
+        }
+        if offset < 0 {
+            return denied(format!("R{number} is {kernel_struct} invalid negative access: off={offset}"));
+        }
+        if access.mode.is_write() {
+            return denied(format!("only read from {kernel_struct} is supported"));
+        }
+        self.check_btf_struct_read(kernel_struct, offset, access.size)
+    }
+}

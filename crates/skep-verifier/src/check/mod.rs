@@ -1,0 +1,17 @@
+//! The checkers that discharge obligations: one file per kind of thing that can be accessed or called.
+
+pub(crate) mod arguments;
+pub(crate) mod btf;
+pub(crate) mod call;
+pub(crate) mod callback;
+pub(crate) mod context;
+pub(crate) mod exit;
+pub(crate) mod global;
+pub(crate) mod lock;
+pub(crate) mod map;
+pub(crate) mod memory;
+pub(crate) mod packet;
+pub(crate) mod pointer_arithmetic;
+pub(crate) mod returns;
+pub(crate) mod stack;
+pub(crate) mod subprogram;

@@ -1,0 +1,96 @@
+//! What helpers leave in r0.
+
+use super::arguments::CallFacts;
+use crate::domain::register::{Kind, PointerFlags, Register, SocketKind};
+use crate::domain::scalar::Scalar;
+use crate::domain::state::{Reference, State};
+use crate::refusal::{Check, EINVAL, Refusal};
+use crate::verifier::Verifier;
+use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
+
+impl Verifier<'_> {
+    /// The value a helper returns.
+    pub(crate) fn returned(&mut self, state: &mut State, helper: &HelperProto, facts: &CallFacts) -> Check<Register> {
+        let mut result = match helper.ret {
+            ReturnKind::Integer => self.returned_number(helper, facts),
+            ReturnKind::Void => Register::UNINITIALISED,
+            ReturnKind::MapValueOrNull => self.returned_map_value(facts, true)?,
+            ReturnKind::MapValue => self.returned_map_value(facts, false)?,
+            ReturnKind::SocketOrNull => self.maybe_null(Register::pointer(Kind::Socket(SocketKind::Full)), true),
+            ReturnKind::TcpSockOrNull => self.maybe_null(Register::pointer(Kind::Socket(SocketKind::Tcp)), true),
+            ReturnKind::SockCommonOrNull => self.maybe_null(Register::pointer(Kind::Socket(SocketKind::Common)), true),
+            ReturnKind::AllocMemOrNull => {
+                let bytes = facts.allocation.ok_or_else(|| Refusal::new(EINVAL, "the size is not known"))?;
+                let memory = Register::pointer(Kind::Memory(bytes)).with_flags(PointerFlags::RINGBUF);
+                self.maybe_null(memory, true)
+            }
+            ReturnKind::BtfPtr { name, or_null, trusted } => {
+                let mut object = self.kernel_object(name)?;
+                if trusted {
+                    object = object.with_flags(PointerFlags::TRUSTED);
+                }
+                self.maybe_null(object, or_null)
+            }
+            ReturnKind::DynptrMemOrNull | ReturnKind::KptrOrNull | ReturnKind::PerCpuMem { .. } => {
+                return Err(Refusal::unsupported(format!("bpf_{}", helper.name)));
+            }
+        };
+        if helper.flags.contains(HelperFlags::ACQUIRES) {
+            // One id for both: the NULL check and the release.
+            let id = if result.id == 0 { self.new_id() } else { result.id };
+            (result.id, result.reference) = (id, id);
+            state.references.push(Reference { id, slot: state.slot });
+        } else if result.is_pointer() && facts.reference != 0 && is_derived(&result) {
+            // A view of the same object: gone when the object is.
+            result.reference = facts.reference;
+        }
+        Ok(result)
+    }
+
+    /// A number; the table may say that it is a length, bounded by the size argument.
+    fn returned_number(&mut self, helper: &HelperProto, facts: &CallFacts) -> Register {
+        const MAX_ERRNO: i64 = 4095;
+        let limit = facts.size_limit.and_then(|limit| i64::try_from(limit).ok());
+        match limit.filter(|_| helper.flags.contains(HelperFlags::RETURN_BOUNDED_BY_SIZE)) {
+            Some(limit) if limit <= i64::from(i32::MAX) => Register::scalar(Scalar::signed_range(-MAX_ERRNO, limit)),
+            _ => Register::UNKNOWN,
+        }
+    }
+
+    fn returned_map_value(&mut self, facts: &CallFacts, nullable: bool) -> Check<Register> {
+        let (map, identity) = facts.map.ok_or_else(|| Refusal::new(EINVAL, "the helper has no map argument"))?;
+        let about = self.maps.facts(map);
+        let always_there = nullable && self.lookup_always_succeeds(map, facts);
+        let nullable = nullable && !always_there;
+        let mut result = match self.maps.inner(map) {
+            Some(inner) => {
+                let mut pointer = Register::pointer(Kind::Map(inner));
+                pointer.map_identity = self.new_id();
+                pointer
+            }
+            None if crate::tables::values_are_sockets(crate::tables::map_info(about.map_type)) => {
+                Register::pointer(Kind::Socket(SocketKind::Full))
+            }
+            None => Register { map_identity: identity, ..Register::pointer(Kind::MapValue(map)) },
+        };
+        let locked = super::lock::has_lock(&self.maps, map);
+        result = self.maybe_null(result, nullable);
+        if locked && result.id == 0 {
+            result.id = self.new_id();
+        }
+        Ok(result)
+    }
+
+    /// A constant index inside of an array is always found.
+    fn lookup_always_succeeds(&self, map: crate::domain::register::MapRef, facts: &CallFacts) -> bool {
+        let about = self.maps.facts(map);
+        let info = crate::tables::map_info(about.map_type);
+        let array = info.index_key && crate::tables::values_are_data(info);
+        array && facts.constant_key.is_some_and(|key| key < u64::from(about.max_entries))
+    }
+}
+
+/// Whether a result is another view of an object passed in: a cast between socket kinds.
+fn is_derived(result: &Register) -> bool {
+    matches!(result.kind, Kind::Socket(_))
+}

@@ -1,0 +1,238 @@
+//! What a register or a spilled stack slot holds.
+
+use super::precision::ValueId;
+use super::scalar::Scalar;
+use bitflags::bitflags;
+use skep_btf::TypeId;
+
+/// A map of the program, or the inner map of one: an index into the verifier's list of maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MapRef(pub u16);
+
+/// The kernel structs behind socket pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketKind {
+    /// `struct bpf_sock`
+    Full,
+    /// `struct bpf_sock_common` (its first fields)
+    Common,
+    /// `struct bpf_tcp_sock`
+    Tcp,
+}
+
+/// What kind of thing a register holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Nothing that may be read.
+    Uninitialised,
+    /// A number.
+    Scalar,
+    /// The program's context.
+    Context,
+    /// A map itself.
+    Map(MapRef),
+    /// A value of a map.
+    MapValue(MapRef),
+    /// A key of a map, in a callback.
+    MapKey(MapRef),
+    /// The stack of the frame of that index.
+    Stack(u8),
+    /// Packet bytes, of which `range` from the pointer's fixed offset 0 are known to exist.
+    Packet {
+        /// Bytes known to be there.
+        range: u16,
+    },
+    /// Packet metadata, before the packet.
+    PacketMeta {
+        /// Bytes known to be there.
+        range: u16,
+    },
+    /// The end of the packet.
+    PacketEnd,
+    /// The flow dissector's keys.
+    FlowKeys,
+    /// A socket.
+    Socket(SocketKind),
+    /// A kernel object described by the kernel's BTF.
+    Btf(TypeId),
+    /// Memory of that many bytes.
+    Memory(u32),
+    /// A function of the program.
+    Function(u16),
+}
+
+bitflags! {
+    /// What else is known of a pointer.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct PointerFlags: u16 {
+        /// May be NULL.
+        const NULLABLE = 1 << 0;
+        /// May only be read.
+        const READ_ONLY = 1 << 1;
+        /// A ring-buffer record.
+        const RINGBUF = 1 << 2;
+        /// Points to a live kernel object.
+        const TRUSTED = 1 << 3;
+        /// Was reached by walking from another object: may be read, not passed on.
+        const UNTRUSTED = 1 << 4;
+        /// Lives as long as the RCU read section.
+        const RCU = 1 << 5;
+        /// Points to user memory.
+        const USER = 1 << 6;
+    }
+}
+
+/// A constant distance between linked numbers: two registers of one id differ by the difference of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Link(pub Option<i32>);
+
+/// A register or spilled slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// What it is.
+    pub kind: Kind,
+    /// More about a pointer.
+    pub flags: PointerFlags,
+    /// The fixed part of a pointer's offset.
+    pub offset: i32,
+    /// The number; of a pointer, the variable part of its offset.
+    pub value: Scalar,
+    /// Identity: equal where two registers hold the same number, or pointers of one origin. 0: none.
+    pub id: u32,
+    /// For linked numbers, how far this one is from the one the id was given to.
+    pub link: Link,
+    /// The reference that keeps what it points to alive. 0: none.
+    pub reference: u32,
+    /// Of a map value or map: which result of an inner-map lookup it belongs to. 0: the map itself.
+    pub map_identity: u32,
+    /// Where its number came from.
+    pub origin: ValueId,
+}
+
+impl Register {
+    /// Nothing.
+    pub const UNINITIALISED: Register = Register {
+        kind: Kind::Uninitialised,
+        flags: PointerFlags::empty(),
+        offset: 0,
+        value: Scalar::UNKNOWN,
+        id: 0,
+        link: Link(None),
+        reference: 0,
+        map_identity: 0,
+        origin: ValueId::ROOT,
+    };
+
+    /// Any number.
+    pub const UNKNOWN: Register = Register { kind: Kind::Scalar, ..Register::UNINITIALISED };
+
+    /// A number.
+    pub const fn scalar(value: Scalar) -> Register {
+        Register { value, ..Register::UNKNOWN }
+    }
+
+    /// A constant.
+    pub const fn constant(value: u64) -> Register {
+        Register::scalar(Scalar::constant(value))
+    }
+
+    /// A pointer at offset zero.
+    pub const fn pointer(kind: Kind) -> Register {
+        Register { kind, value: Scalar::constant(0), ..Register::UNINITIALISED }
+    }
+
+    /// The same with more flags.
+    pub const fn with_flags(self, flags: PointerFlags) -> Register {
+        Register { flags: self.flags.union(flags), ..self }
+    }
+
+    /// Whether it may be read at all.
+    pub fn is_initialised(&self) -> bool {
+        self.kind != Kind::Uninitialised
+    }
+
+    /// Whether it is a number.
+    pub fn is_scalar(&self) -> bool {
+        self.kind == Kind::Scalar
+    }
+
+    /// Whether it is an address.
+    pub fn is_pointer(&self) -> bool {
+        !matches!(self.kind, Kind::Uninitialised | Kind::Scalar)
+    }
+
+    /// Whether it may be NULL.
+    pub fn is_nullable(&self) -> bool {
+        self.flags.contains(PointerFlags::NULLABLE)
+    }
+
+    /// Whether it is the number 0, which serves as NULL.
+    pub fn is_null(&self) -> bool {
+        self.is_scalar() && self.value.as_constant() == Some(0)
+    }
+
+    /// Whether it is a pointer into a packet or its metadata.
+    pub fn is_packet(&self) -> bool {
+        matches!(self.kind, Kind::Packet { .. } | Kind::PacketMeta { .. })
+    }
+
+    /// The map it is, or points into.
+    pub fn map(&self) -> Option<MapRef> {
+        match self.kind {
+            Kind::Map(map) | Kind::MapValue(map) | Kind::MapKey(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// Turns it into a number nobody knows.
+    pub fn forget(&mut self) {
+        *self = Register::UNKNOWN;
+    }
+
+    /// Linux's name of the kind: `map_value_or_null`.
+    pub fn type_name(&self) -> String {
+        type_name(self.kind, self.flags)
+    }
+}
+
+/// Linux's name of a pointer kind with its flags.
+pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
+    let name = match kind {
+        Kind::Uninitialised => "?",
+        Kind::Scalar => "scalar",
+        Kind::Context => "ctx",
+        Kind::Map(_) => "map_ptr",
+        Kind::MapValue(_) => "map_value",
+        Kind::MapKey(_) => "map_key",
+        Kind::Stack(_) => "fp",
+        Kind::Packet { .. } => "pkt",
+        Kind::PacketMeta { .. } => "pkt_meta",
+        Kind::PacketEnd => "pkt_end",
+        Kind::FlowKeys => "flow_keys",
+        Kind::Socket(SocketKind::Full) => "sock",
+        Kind::Socket(SocketKind::Common) => "sock_common",
+        Kind::Socket(SocketKind::Tcp) => "tcp_sock",
+        Kind::Btf(_) => "ptr_",
+        Kind::Memory(_) => "mem",
+        Kind::Function(_) => "func",
+    };
+    let mut out = String::new();
+    let prefixes = [
+        (PointerFlags::READ_ONLY, "rdonly_"),
+        (PointerFlags::RINGBUF, "ringbuf_"),
+        (PointerFlags::USER, "user_"),
+        (PointerFlags::UNTRUSTED, "untrusted_"),
+        (PointerFlags::RCU, "rcu_"),
+        (PointerFlags::TRUSTED, "trusted_"),
+    ];
+    for (flag, prefix) in prefixes {
+        if flags.contains(flag) {
+            out.push_str(prefix);
+        }
+    }
+    out.push_str(name);
+    if flags.contains(PointerFlags::NULLABLE) {
+        out.push_str(if matches!(kind, Kind::Btf(_)) { "or_null_" } else { "_or_null" });
+    }
+    out
+}

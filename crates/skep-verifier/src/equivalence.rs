@@ -1,0 +1,219 @@
+//! Whether a state is covered by one seen before.
+//!
+//! Fact preserved: if `covers` holds and every path from the old state was found safe, then every path from the new
+//! one is. The new state must allow no more than the old one in everything that was read or decided anything after
+//! the old one; ids and references must correspond one to one.
+
+use crate::domain::precision::Values;
+use crate::domain::register::{Kind, Register};
+use crate::domain::scalar::Scalar;
+use crate::domain::stack::{ByteKind, StackSlot};
+use crate::domain::state::{Frame, State};
+use skep_isa::{Reg, RegSet};
+
+/// How strictly numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exactness {
+    /// Numbers that decided nothing may differ.
+    Relevant,
+    /// All numbers must lie within the old ones.
+    Within,
+    /// Everything must be the same.
+    Same,
+}
+
+/// What a comparison looks at.
+pub(crate) struct Comparison<'a> {
+    pub(crate) values: &'a Values,
+    pub(crate) exactness: Exactness,
+    /// Registers still to be read, per slot.
+    pub(crate) live: &'a [RegSet],
+    /// Stack slots that were read after the old state, per frame.
+    pub(crate) read: [u64; 8],
+    /// Stack never written may be read as any number.
+    pub(crate) uninitialised_readable: bool,
+}
+
+/// A one-to-one correspondence of ids.
+#[derive(Debug, Default)]
+struct Ids {
+    pairs: Vec<(u32, u32)>,
+    made_up: u32,
+}
+
+impl Ids {
+    fn correspond(&mut self, old: u32, new: u32) -> bool {
+        if (old == 0) != (new == 0) {
+            return false;
+        }
+        if old == 0 {
+            return true;
+        }
+        for (o, n) in &self.pairs {
+            if *o == old {
+                return *n == new;
+            }
+            if *n == new {
+                return false;
+            }
+        }
+        self.pairs.push((old, new));
+        true
+    }
+
+    /// Numbers without an id are linked to nothing: as if each had one of its own.
+    fn scalars_correspond(&mut self, old: u32, new: u32) -> bool {
+        let mut own = |id: u32| {
+            if id != 0 {
+                return id;
+            }
+            self.made_up += 1;
+            u32::MAX - self.made_up
+        };
+        let (old, new) = (own(old), own(new));
+        self.correspond(old, new)
+    }
+}
+
+impl Comparison<'_> {
+    /// Whether the old state covers the new one.
+    pub(crate) fn covers(&self, old: &State, new: &State) -> bool {
+        if !same_calls(old, new) || old.references.len() != new.references.len() {
+            return false;
+        }
+        let mut ids = Ids::default();
+        let mut references = old.references.iter().zip(&new.references);
+        if !references.all(|(o, n)| ids.correspond(o.id, n.id)) {
+            return false;
+        }
+        let locks = match (old.lock, new.lock) {
+            (None, None) => true,
+            (Some(o), Some(n)) => o.map == n.map && ids.correspond(o.id, n.id),
+            _ => false,
+        };
+        if !locks {
+            return false;
+        }
+        let frames = old.frames.iter().zip(&new.frames).enumerate();
+        frames.into_iter().all(|(index, (o, n))| {
+            let at = old.frames.get(index + 1).map_or(old.slot, |inner| inner.call_site);
+            let live = self.live.get(at).copied().unwrap_or(RegSet::EMPTY);
+            self.frame(o, n, live, self.read[index], &mut ids)
+        })
+    }
+
+    fn frame(&self, old: &Frame, new: &Frame, live: RegSet, read: u64, ids: &mut Ids) -> bool {
+        if old.callback_depth > new.callback_depth {
+            return false;
+        }
+        let registers = live.iter().filter(|r| *r != Reg::R10);
+        for reg in registers {
+            if !self.register(&old.registers[reg.index()], &new.registers[reg.index()], ids) {
+                return false;
+            }
+        }
+        let slots = old.stack.iter().enumerate().filter(|(index, _)| read & (1 << index) != 0);
+        for (index, slot) in slots {
+            let other = new.stack.get(index).unwrap_or(&StackSlot::EMPTY);
+            if !self.stack_slot(slot, other, ids) {
+                return false;
+            }
+        }
+        // What the old state had not touched yet must be untouched in the new one too, if it counts.
+        self.exactness != Exactness::Same || old.stack.len() == new.stack.len()
+    }
+
+    fn stack_slot(&self, old: &StackSlot, new: &StackSlot, ids: &mut Ids) -> bool {
+        if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new))
+            && self.exactness != Exactness::Same
+        {
+            return self.register(&o, &n, ids);
+        }
+        for (o, n) in old.bytes.iter().zip(&new.bytes) {
+            let fits = match (o, n) {
+                (ByteKind::Invalid, _) if self.exactness != Exactness::Same => true,
+                (ByteKind::Misc, ByteKind::Zero) if self.exactness != Exactness::Same => true,
+                (ByteKind::Misc, _) if self.uninitialised_readable && self.exactness != Exactness::Same => {
+                    // Reading either gives any number, unless a pointer is there.
+                    !new.is_pointer()
+                }
+                (o, n) => o == n,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
+    }
+
+    /// A slot that reads as one eight-byte number.
+    fn whole_number(&self, slot: &StackSlot) -> Option<Register> {
+        if slot.spill_size() == 8 {
+            return slot.spilled.is_scalar().then_some(slot.spilled);
+        }
+        let data = |b: &ByteKind| match b {
+            ByteKind::Misc => true,
+            ByteKind::Invalid => self.uninitialised_readable,
+            _ => false,
+        };
+        slot.bytes.iter().all(data).then_some(Register::UNKNOWN)
+    }
+
+    fn register(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
+        if self.exactness == Exactness::Same {
+            return same(old, new) && ids.correspond(old.id, new.id) && ids.correspond(old.reference, new.reference);
+        }
+        match old.kind {
+            // Nothing read it: no path can have.
+            Kind::Uninitialised => true,
+            Kind::Scalar => new.is_scalar() && self.number(old, new, ids),
+            Kind::Packet { range } | Kind::PacketMeta { range } => {
+                let new_range = match (old.kind, new.kind) {
+                    (Kind::Packet { .. }, Kind::Packet { range }) => range,
+                    (Kind::PacketMeta { .. }, Kind::PacketMeta { range }) => range,
+                    _ => return false,
+                };
+                new_range >= range && self.pointer(old, new, ids)
+            }
+            _ => old.kind == new.kind && self.pointer(old, new, ids),
+        }
+    }
+
+    fn number(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
+        let precise = self.values.is_precise(old.origin);
+        if self.exactness == Exactness::Relevant && !precise {
+            return true;
+        }
+        if old.value == Scalar::UNKNOWN && old.id == 0 {
+            return true;
+        }
+        old.link == new.link && old.value.includes(&new.value) && ids.scalars_correspond(old.id, new.id)
+    }
+
+    fn pointer(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
+        old.flags == new.flags
+            && old.offset == new.offset
+            && ids.correspond(old.map_identity, new.map_identity)
+            && old.value.includes(&new.value)
+            && ids.correspond(old.id, new.id)
+            && ids.correspond(old.reference, new.reference)
+    }
+}
+
+/// Everything but ids and origins.
+fn same(old: &Register, new: &Register) -> bool {
+    old.kind == new.kind
+        && old.flags == new.flags
+        && old.offset == new.offset
+        && old.value == new.value
+        && old.link == new.link
+}
+
+/// Whether two states stand in the same functions, called from the same places.
+pub(crate) fn same_calls(a: &State, b: &State) -> bool {
+    a.frames.len() == b.frames.len()
+        && a.frames
+            .iter()
+            .zip(&b.frames)
+            .all(|(x, y)| x.call_site == y.call_site && x.subprogram == y.subprogram && x.callback == y.callback)
+}

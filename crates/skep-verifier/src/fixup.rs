@@ -1,0 +1,152 @@
+//! From an accepted program to what the engine runs.
+//!
+//! * Instructions that no path reaches are removed; jumps that go only one way become plain or vanish.
+//! * Loads of context fields that are pointers of 4 bytes in the ABI become 8-byte loads from the field's slot (see
+//!   [`skep_abi::program_type`]).
+//! * File descriptors of maps become indices into [`crate::Verified::maps`].
+
+use crate::cfg::successors;
+use crate::domain::register::Kind;
+use crate::output::Subprogram;
+use crate::refusal::{Check, EFAULT, Refusal};
+use crate::verifier::Verifier;
+use skep_isa::{CallTarget, Imm64, Insn, Size, Slot};
+
+/// A program after fix-ups.
+pub(crate) struct Fixed {
+    pub(crate) insns: Vec<Slot>,
+    pub(crate) subprograms: Vec<Subprogram>,
+    pub(crate) maps: Vec<i32>,
+    pub(crate) original: Vec<u32>,
+}
+
+impl Verifier<'_> {
+    /// Applies all fix-ups.
+    pub(crate) fn fixed_program(&self) -> Check<Fixed> {
+        let mut maps = Vec::new();
+        let kept: Vec<(usize, Insn)> = self
+            .code
+            .iter()
+            .filter(|(slot, _)| self.facts[*slot].seen)
+            .filter_map(|(slot, insn)| Some((slot, self.one_way(slot, insn)?)))
+            .map(|(slot, insn)| (slot, self.rewritten(slot, insn, &mut maps)))
+            .collect();
+        let places = places(&kept, self.code.len());
+        let mut fixed = Fixed { insns: Vec::new(), subprograms: Vec::new(), maps, original: Vec::new() };
+        for (slot, insn) in &kept {
+            let insn = moved(*slot, insn, &places).ok_or_else(|| {
+                Refusal::new(EFAULT, format!("the jump at {slot} does not fit after removal of dead code"))
+            })?;
+            for encoded in insn.encode().as_slice() {
+                fixed.insns.push(*encoded);
+                fixed.original.push(*slot as u32);
+            }
+        }
+        fixed.subprograms = self.kept_subprograms(&places);
+        Ok(fixed)
+    }
+
+    /// A jump one side of which no path takes; `None` if it does nothing.
+    fn one_way(&self, slot: usize, insn: &Insn) -> Option<Insn> {
+        let Insn::JumpIf { offset, .. } = *insn else { return Some(*insn) };
+        let seen =
+            |to: Option<i64>| to.and_then(|to| self.facts.get(usize::try_from(to).ok()?)).is_some_and(|f| f.seen);
+        let successors = successors(slot, insn);
+        if !seen(successors.jump) {
+            None
+        } else if !seen(successors.next) {
+            Some(Insn::Jump { offset: offset.into(), long: false })
+        } else {
+            Some(*insn)
+        }
+    }
+
+    fn rewritten(&self, slot: usize, insn: Insn, maps: &mut Vec<i32>) -> Insn {
+        let mut index = |fd: i32| match maps.iter().position(|known| *known == fd) {
+            Some(index) => index as i32,
+            None => {
+                maps.push(fd);
+                (maps.len() - 1) as i32
+            }
+        };
+        match insn {
+            Insn::LoadImm64 { dst, imm: Imm64::MapFd(fd) | Imm64::MapIndex(fd) } => {
+                Insn::LoadImm64 { dst, imm: Imm64::MapIndex(index(fd)) }
+            }
+            Insn::LoadImm64 { dst, imm: Imm64::MapValue { fd, offset } }
+            | Insn::LoadImm64 { dst, imm: Imm64::MapIndexValue { index: fd, offset } } => {
+                Insn::LoadImm64 { dst, imm: Imm64::MapIndexValue { index: index(fd), offset } }
+            }
+            Insn::Load { dst, base, offset, size: Size::Word, .. } if self.accesses_context(slot) => {
+                let pointer = u16::try_from(offset).ok().and_then(|offset| self.info.context.pointer_slot(offset));
+                match pointer.and_then(|at| i16::try_from(at).ok()) {
+                    Some(offset) => Insn::Load { size: Size::Double, signed: false, dst, base, offset },
+                    None => insn,
+                }
+            }
+            insn => insn,
+        }
+    }
+
+    fn accesses_context(&self, slot: usize) -> bool {
+        matches!(self.facts[slot].accesses, Some((Kind::Context, _)))
+    }
+
+    fn kept_subprograms(&self, places: &[u32]) -> Vec<Subprogram> {
+        (0..self.code.subprograms())
+            .filter_map(|subprogram| {
+                let range = self.code.range(subprogram);
+                let (start, end) = (places[range.start], places[range.end]);
+                (end > start).then(|| Subprogram {
+                    start,
+                    len: end - start,
+                    stack_bytes: self.stack_depth[subprogram],
+                    name: self.signatures.name(subprogram).map(str::to_owned),
+                })
+            })
+            .collect()
+    }
+}
+
+/// For each old slot, where what stands there or next after it stands now.
+fn places(kept: &[(usize, Insn)], len: usize) -> Vec<u32> {
+    let mut places = vec![0; len + 1];
+    let mut at = 0;
+    let mut next = 0;
+    for (slot, insn) in kept {
+        places[next..=*slot].fill(at);
+        next = slot + 1;
+        at += insn.slots() as u32;
+    }
+    places[next..].fill(at);
+    places
+}
+
+/// An instruction with its target where it is now; `None` if the offset does not fit.
+fn moved(slot: usize, insn: &Insn, places: &[u32]) -> Option<Insn> {
+    let from = i64::from(places[slot]) + insn.slots() as i64;
+    let to = |target: Option<i64>| {
+        let target = usize::try_from(target?).ok()?;
+        i32::try_from(i64::from(*places.get(target)?) - from).ok()
+    };
+    let successors = successors(slot, insn);
+    Some(match *insn {
+        Insn::Jump { long, .. } => {
+            let offset = to(successors.jump)?;
+            Insn::Jump { offset, long: long || i16::try_from(offset).is_err() }
+        }
+        Insn::JumpIf { condition, width, dst, src, .. } => {
+            let offset = i16::try_from(to(successors.jump)?).ok()?;
+            Insn::JumpIf { condition, width, dst, src, offset }
+        }
+        Insn::MayGoto { .. } => Insn::MayGoto { offset: i16::try_from(to(successors.jump)?).ok()? },
+        Insn::Call(CallTarget::Subprogram { .. }) => {
+            Insn::Call(CallTarget::Subprogram { offset: to(successors.callee)? })
+        }
+        // Relative to the slot after the first, not after the instruction.
+        Insn::LoadImm64 { dst, imm: Imm64::Function { .. } } => {
+            Insn::LoadImm64 { dst, imm: Imm64::Function { offset: to(successors.callee)? + 1 } }
+        }
+        insn => insn,
+    })
+}

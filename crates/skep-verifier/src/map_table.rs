@@ -1,0 +1,53 @@
+//! The maps a program uses, and the inner maps of those.
+
+use crate::domain::register::MapRef;
+use crate::input::{MapFacts, Program};
+use crate::special_fields::{self, SpecialField};
+
+/// Maps by [`MapRef`]: first those of the program in its order, then inner maps.
+#[derive(Debug)]
+pub(crate) struct MapTable<'a> {
+    facts: Vec<&'a MapFacts>,
+    inner: Vec<Option<MapRef>>,
+    fds: Vec<i32>,
+    special: Vec<Vec<SpecialField>>,
+}
+
+impl<'a> MapTable<'a> {
+    pub(crate) fn new(program: &Program<'a>) -> Self {
+        let mut facts: Vec<&'a MapFacts> = program.maps.iter().map(|(_, facts)| facts).collect();
+        let mut inner = vec![None; facts.len()];
+        for index in 0..program.maps.len() {
+            if let Some(facts_of_inner) = &program.maps[index].1.inner {
+                inner[index] = Some(MapRef(facts.len() as u16));
+                facts.push(facts_of_inner);
+                inner.push(None);
+            }
+        }
+        let special = facts
+            .iter()
+            .map(|f| f.value_type.as_ref().map_or_else(Vec::new, |(btf, ty)| special_fields::find(btf, *ty)))
+            .collect();
+        MapTable { special, facts, inner, fds: program.maps.iter().map(|(fd, _)| *fd).collect() }
+    }
+
+    /// What is known of a map.
+    pub(crate) fn facts(&self, map: MapRef) -> &'a MapFacts {
+        self.facts[usize::from(map.0)]
+    }
+
+    /// The map behind a file descriptor or index as instructions give it.
+    pub(crate) fn by_fd(&self, fd: i32) -> Option<MapRef> {
+        self.fds.iter().position(|f| *f == fd).map(|index| MapRef(index as u16))
+    }
+
+    /// What a lookup in a map of maps gives.
+    pub(crate) fn inner(&self, map: MapRef) -> Option<MapRef> {
+        self.inner[usize::from(map.0)]
+    }
+
+    /// The fields of its value that belong to the kernel.
+    pub(crate) fn special_fields(&self, map: MapRef) -> &[SpecialField] {
+        &self.special[usize::from(map.0)]
+    }
+}

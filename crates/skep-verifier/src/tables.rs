@@ -1,0 +1,60 @@
+//! Look-ups in the tables of `skep-abi`: the only way by which the verifier learns what a helper, a map type or a
+//! program type is.
+
+use crate::input::Capabilities;
+use skep_abi::attach_type::AttachType;
+use skep_abi::helper::{HelperFlags, HelperProto};
+use skep_abi::map_type::{MapType, MapTypeInfo, ValueKind};
+use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
+
+/// Size of `struct bpf_flow_keys` (`include/uapi/linux/bpf.h`, Linux 6.18).
+pub(crate) const FLOW_KEYS_BYTES: i32 = 56;
+
+/// The helper of that number.
+pub(crate) fn helper(id: u32) -> Option<&'static HelperProto> {
+    skep_abi::helper::by_id(id)
+}
+
+/// The row of a program type.
+pub(crate) fn program_info(program_type: ProgramType) -> &'static ProgramTypeInfo {
+    program_type.info()
+}
+
+/// The row of a map type.
+pub(crate) fn map_info(map_type: MapType) -> &'static MapTypeInfo {
+    map_type.info()
+}
+
+/// Whether a program of this type, loaded with these capabilities, may call a helper.
+pub(crate) fn may_call(
+    info: &ProgramTypeInfo,
+    helper: &HelperProto,
+    attach_type: Option<AttachType>,
+    capabilities: Capabilities,
+) -> bool {
+    let needs =
+        |flag: HelperFlags, capability: Capabilities| !helper.flags.contains(flag) || capabilities.contains(capability);
+    info.has_helper(attach_type, helper.name)
+        && needs(HelperFlags::NEEDS_CAP_BPF, Capabilities::BPF)
+        && needs(HelperFlags::NEEDS_CAP_PERFMON, Capabilities::PERFMON)
+}
+
+/// What a program may return.
+pub(crate) fn return_range(info: &ProgramTypeInfo, attach_type: Option<AttachType>) -> Option<(i64, i64)> {
+    info.return_range(attach_type).map(|range| (range.min.into(), range.max.into()))
+}
+
+/// Whether looking a key up gives a socket.
+pub(crate) fn values_are_sockets(info: &MapTypeInfo) -> bool {
+    info.value_kind == ValueKind::Socket
+}
+
+/// Whether the values of a map are bytes of the program's own.
+pub(crate) fn values_are_data(info: &MapTypeInfo) -> bool {
+    matches!(info.value_kind, ValueKind::Data | ValueKind::PerCpu)
+}
+
+/// Whether a program attached like this finds the function's return value after its arguments.
+pub(crate) fn context_has_return_value(attach_type: Option<AttachType>) -> bool {
+    matches!(attach_type, Some(AttachType::TraceFexit | AttachType::ModifyReturn))
+}

@@ -1,0 +1,316 @@
+//! What each instruction does to a state: one small function per kind of instruction.
+//!
+//! Every function here assumes that [`crate::obligations`] were discharged: the registers read are initialised and
+//! the register written is not the frame pointer. Fact preserved: if a concrete state is described by the abstract one
+//! before, the concrete successor is described by the abstract one after.
+
+use crate::check::memory::{Access, Mode, Stored, kinds_agree};
+use crate::domain::arithmetic;
+use crate::domain::precision::ValueId;
+use crate::domain::register::{Kind, Link, PointerFlags, Register};
+use crate::domain::scalar::Scalar;
+use crate::domain::state::State;
+use crate::refusal::{Check, Refusal, denied, invalid};
+use crate::verifier::Verifier;
+use skep_isa::{AtomicOp, BinaryOp, Imm64, Operand, Reg, Size, Width};
+
+impl Verifier<'_> {
+    /// Two-operand arithmetic and moves.
+    pub(crate) fn alu(&mut self, state: &mut State, op: BinaryOp, width: Width, dst: Reg, src: Operand) -> Check {
+        if op == BinaryOp::Mov {
+            return self.move_value(state, width, dst, src);
+        }
+        check_immediate(op, width, src)?;
+        let left = *state.register(dst);
+        let right = match src {
+            Operand::Reg(reg) => *state.register(reg),
+            Operand::Imm(imm) => Register::constant(i64::from(imm) as u64),
+        };
+        if left.is_pointer() || right.is_pointer() {
+            return self.pointer_arithmetic(state, op, width, dst, src);
+        }
+        let linked = self.link_after(op, width, &left, &right);
+        let tracked = arithmetic::is_tracked(op, width, &right.value);
+        let origin = if tracked { self.derive(left.origin, right.origin) } else { ValueId::ROOT };
+        let value = arithmetic::binary(op, width, &left.value, &right.value);
+        let (id, link) = linked.unwrap_or((0, Link(None)));
+        state.set(dst, Register { value, origin, id, link, ..Register::UNKNOWN });
+        Ok(())
+    }
+
+    /// The result of an operation keeps its link to its equals if a constant was added to it.
+    fn link_after(&self, op: BinaryOp, width: Width, left: &Register, right: &Register) -> Option<(u32, Link)> {
+        let constant = right.value.as_constant().and_then(|n| i32::try_from(n).ok());
+        let first_addition = op == BinaryOp::Add && width == Width::W64 && left.id != 0 && left.link.0.is_none();
+        match constant {
+            Some(distance) if first_addition && distance >= 0 && self.is_privileged() => {
+                Some((left.id, Link(Some(distance))))
+            }
+            _ => None,
+        }
+    }
+
+    /// A value computed from two others; nothing to remember where both are constants or loads.
+    fn derive(&mut self, a: ValueId, b: ValueId) -> ValueId {
+        if a == ValueId::ROOT && b == ValueId::ROOT { ValueId::ROOT } else { self.values.derive(a, b) }
+    }
+
+    fn move_value(&mut self, state: &mut State, width: Width, dst: Reg, src: Operand) -> Check {
+        let reg = match src {
+            Operand::Imm(imm) => {
+                let value = match width {
+                    Width::W64 => i64::from(imm) as u64,
+                    Width::W32 => u64::from(imm as u32),
+                };
+                state.set(dst, Register::constant(value));
+                return Ok(());
+            }
+            Operand::Reg(reg) => reg,
+        };
+        let source = *state.register(reg);
+        match width {
+            Width::W64 => {
+                let copy = self.identify_for_copy(state, reg);
+                state.set(dst, copy);
+            }
+            Width::W32 if source.is_pointer() => {
+                if self.is_leak(&source) {
+                    return denied(format!("R{} partial copy of pointer", reg.number()));
+                }
+                state.set(dst, Register::UNKNOWN);
+            }
+            Width::W32 => {
+                let fits = source.value.umax <= u64::from(u32::MAX);
+                let mut copy = if fits { self.identify_for_copy(state, reg) } else { self.copy_of(&source) };
+                if !fits {
+                    (copy.id, copy.link) = (0, Link(None));
+                }
+                copy.value.zero_extend32();
+                state.set(dst, copy);
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy of a register; if it is a number, both get the same id so that what is learnt of one holds for the other.
+    pub(crate) fn identify_for_copy(&mut self, state: &mut State, reg: Reg) -> Register {
+        let source = *state.register(reg);
+        if source.is_scalar() && !source.value.is_constant() {
+            if source.link.0.is_some() {
+                let source = state.register_mut(reg);
+                (source.id, source.link) = (0, Link(None));
+            }
+            if state.register(reg).id == 0 {
+                let id = self.new_id();
+                state.register_mut(reg).id = id;
+            }
+        }
+        let source = *state.register(reg);
+        self.copy_of(&source)
+    }
+
+    fn copy_of(&mut self, source: &Register) -> Register {
+        let mut copy = *source;
+        if copy.is_scalar() && copy.origin != ValueId::ROOT {
+            copy.origin = self.values.copy(copy.origin);
+        }
+        copy
+    }
+
+    /// `dst = (sN)src`
+    pub(crate) fn move_sign_extended(
+        &mut self,
+        state: &mut State,
+        width: Width,
+        from: Size,
+        dst: Reg,
+        src: Reg,
+    ) -> Check {
+        let source = *state.register(src);
+        if source.is_pointer() {
+            if self.is_leak(&source) {
+                return denied(format!("R{} sign-extension part of pointer", src.number()));
+            }
+            state.set(dst, Register::UNKNOWN);
+            return Ok(());
+        }
+        // A number whose sign bit in the narrow type is clear and that fits stays the same number.
+        let same = source.value.umax < 1 << (from.bits() - 1);
+        let mut copy = if same { self.identify_for_copy(state, src) } else { self.copy_of(&source) };
+        if !same {
+            (copy.id, copy.link) = (0, Link(None));
+        }
+        copy.value.sign_extend(from.bytes());
+        if width == Width::W32 {
+            copy.value.zero_extend32();
+        }
+        state.set(dst, copy);
+        Ok(())
+    }
+
+    /// `dst = -dst`
+    pub(crate) fn negate(&mut self, state: &mut State, width: Width, dst: Reg) -> Check {
+        let operand = *state.register(dst);
+        if operand.is_pointer() {
+            return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+        }
+        let value = arithmetic::negate(width, &operand.value);
+        state.set(dst, Register { value, origin: operand.origin, ..Register::UNKNOWN });
+        Ok(())
+    }
+
+    /// Byte swaps: the result is not tracked.
+    pub(crate) fn swap(&mut self, state: &mut State, dst: Reg) -> Check {
+        if state.register(dst).is_pointer() {
+            return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+        }
+        state.set(dst, Register::UNKNOWN);
+        Ok(())
+    }
+
+    /// Two-slot loads.
+    pub(crate) fn load_immediate(&mut self, state: &mut State, slot: usize, dst: Reg, imm: Imm64) -> Check {
+        let value = match imm {
+            Imm64::Value(value) => Register::constant(value),
+            Imm64::MapFd(fd) | Imm64::MapIndex(fd) => Register::pointer(Kind::Map(self.map_by_fd(fd)?)),
+            Imm64::MapValue { fd, offset } | Imm64::MapIndexValue { index: fd, offset } => {
+                let map = self.map_by_fd(fd)?;
+                let facts = self.maps.facts(map);
+                let direct = crate::tables::map_info(facts.map_type).direct_value;
+                if !direct || facts.max_entries != 1 {
+                    return invalid(format!(
+                        "direct value access on map of type {} is not possible",
+                        facts.map_type.number()
+                    ));
+                }
+                if offset >= facts.value_size {
+                    return invalid(format!(
+                        "invalid access to map value pointer, value_size={} off={offset}",
+                        facts.value_size
+                    ));
+                }
+                Register { offset: offset as i32, ..Register::pointer(Kind::MapValue(map)) }
+            }
+            Imm64::Function { offset } => {
+                let target = slot as i64 + 1 + i64::from(offset);
+                let subprogram = usize::try_from(target).ok().and_then(|t| self.code.subprogram_at(t));
+                let Some(subprogram) = subprogram else { return invalid("call to invalid destination") };
+                Register::pointer(Kind::Function(subprogram as u16))
+            }
+            Imm64::BtfId { .. } => return Err(Refusal::unsupported("addresses of kernel variables")),
+        };
+        state.set(dst, value);
+        Ok(())
+    }
+
+    /// `dst = *(uN *)(base + offset)`
+    pub(crate) fn load(&mut self, state: &mut State, slot: usize, access: Access, dst: Reg, signed: bool) -> Check {
+        self.note_access(state, slot, access.base)?;
+        let mut loaded = self.check_access(state, access)?;
+        if loaded.is_scalar() {
+            loaded = self.copy_of(&loaded);
+            let size = access.size as u8;
+            if signed && size < 8 {
+                let fits = loaded.value.umax < 1 << (8 * size - 1);
+                loaded.value.sign_extend(size);
+                if !fits {
+                    (loaded.id, loaded.link) = (0, Link(None));
+                }
+            } else {
+                loaded.value.truncate(size);
+            }
+        }
+        state.set(dst, loaded);
+        Ok(())
+    }
+
+    /// `*(uN *)(base + offset) = src`
+    pub(crate) fn store(&mut self, state: &mut State, slot: usize, access: Access) -> Check {
+        self.note_access(state, slot, access.base)?;
+        self.check_access(state, access)?;
+        Ok(())
+    }
+
+    /// Atomic read-modify-write.
+    pub(crate) fn atomic(
+        &mut self,
+        state: &mut State,
+        slot: usize,
+        op: AtomicOp,
+        size: Size,
+        address: (Reg, i16),
+        src: Reg,
+    ) -> Check {
+        let (base, offset) = address;
+        self.check_atomic_place(state, base)?;
+        if op == AtomicOp::Cmpxchg && self.is_leak(state.register(Reg::R0)) {
+            return denied("R0 leaks addr into mem");
+        }
+        if self.is_leak(state.register(src)) {
+            return denied(format!("R{} leaks addr into mem", src.number()));
+        }
+        self.note_access(state, slot, base)?;
+        let access = Access { base, offset: offset.into(), size: size.bytes().into(), mode: Mode::ReadOnly };
+        self.check_access(state, access)?;
+        self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
+        let fetched = match op {
+            AtomicOp::Cmpxchg => Some(Reg::R0),
+            op if op.fetches() => Some(src),
+            _ => None,
+        };
+        if let Some(reg) = fetched {
+            state.set(reg, Register::scalar(Scalar::of_size(size.bytes())));
+        }
+        Ok(())
+    }
+
+    /// Atomic operations work on memory that is really there, not on what accesses are rewritten to.
+    pub(crate) fn check_atomic_place(&self, state: &State, base: Reg) -> Check {
+        let register = state.register(base);
+        let refused = matches!(
+            register.kind,
+            Kind::Context | Kind::Packet { .. } | Kind::PacketMeta { .. } | Kind::FlowKeys | Kind::Socket(_)
+        );
+        if refused {
+            return denied(format!(
+                "BPF_ATOMIC stores into R{} {} is not allowed",
+                base.number(),
+                register.type_name()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Remembers what an instruction accesses; two paths must agree where accesses are rewritten.
+    fn note_access(&mut self, state: &State, slot: usize, base: Reg) -> Check {
+        let base = state.register(base);
+        let now = (base.kind, base.flags - PointerFlags::NULLABLE);
+        let facts = &mut self.facts[slot];
+        match facts.accesses {
+            Some(before) => kinds_agree(before, now),
+            None => {
+                facts.accesses = Some(now);
+                Ok(())
+            }
+        }
+    }
+
+    fn map_by_fd(&self, fd: i32) -> Check<crate::domain::register::MapRef> {
+        self.maps
+            .by_fd(fd)
+            .ok_or_else(|| Refusal::new(crate::refusal::EINVAL, format!("fd {fd} is not pointing to valid bpf_map")))
+    }
+}
+
+fn check_immediate(op: BinaryOp, width: Width, src: Operand) -> Check {
+    let Operand::Imm(imm) = src else { return Ok(()) };
+    let division = matches!(op, BinaryOp::Div | BinaryOp::SDiv | BinaryOp::Mod | BinaryOp::SMod);
+    if division && imm == 0 {
+        return invalid("div by zero");
+    }
+    let limit = if width == Width::W64 { 64 } else { 32 };
+    if matches!(op, BinaryOp::Lsh | BinaryOp::Rsh | BinaryOp::Arsh) && !(0..limit).contains(&imm) {
+        return invalid(format!("invalid shift {imm}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The verifier's own state, shared by everything that looks at one program.
+
+use crate::cfg::Code;
+use crate::check::subprogram::Signatures;
+use crate::domain::precision::Values;
+use crate::domain::register::{Kind, MapRef, PointerFlags};
+use crate::explore::Exploration;
+use crate::input::{Capabilities, Options, Program};
+use crate::liveness::live_registers;
+use crate::map_table::MapTable;
+use crate::refusal::{Check, Refusal};
+use crate::report::Log;
+use crate::tables;
+use skep_abi::program_type::ProgramTypeInfo;
+use skep_isa::{CallTarget, Insn, RegSet};
+use std::collections::{BTreeSet, HashSet};
+
+/// What was found out about an instruction on the paths explored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SlotFacts {
+    /// Some path goes through it.
+    pub(crate) seen: bool,
+    /// What its base register points to, if it accesses memory.
+    pub(crate) accesses: Option<(Kind, PointerFlags)>,
+    /// The map it was last called with.
+    pub(crate) map: Option<MapRef>,
+}
+
+/// One verification.
+pub(crate) struct Verifier<'a> {
+    pub(crate) program: &'a Program<'a>,
+    pub(crate) options: &'a Options<'a>,
+    pub(crate) info: &'static ProgramTypeInfo,
+    pub(crate) code: Code,
+    pub(crate) signatures: Signatures,
+    pub(crate) maps: MapTable<'a>,
+    pub(crate) live: Vec<RegSet>,
+    pub(crate) values: Values,
+    pub(crate) facts: Vec<SlotFacts>,
+    pub(crate) exploration: Exploration,
+    pub(crate) log: Log<'a>,
+    /// Global functions called, to be verified by themselves.
+    pub(crate) globals_called: BTreeSet<usize>,
+    /// Callbacks that run later and were put aside already.
+    pub(crate) later: HashSet<(usize, u16, Option<MapRef>)>,
+    /// Deepest stack use of each subprogram, in bytes.
+    pub(crate) stack_depth: Vec<u16>,
+    /// Bytes of the deepest call chain.
+    pub(crate) deepest_chain: u32,
+    /// The subprograms of the frames of the state being looked at.
+    pub(crate) frame_owners: Vec<u16>,
+    next_id: u32,
+}
+
+impl<'a> Verifier<'a> {
+    /// Decodes the program, checks its shape and looks up what it refers to.
+    pub(crate) fn new(program: &'a Program<'a>, options: &'a Options<'a>) -> Check<Self> {
+        let info = tables::program_info(program.program_type);
+        if program.insns.is_empty() || program.insns.len() > options.limits.program_slots as usize {
+            return Err(Refusal::new(
+                crate::refusal::E2BIG,
+                format!(
+                    "a program has 1 to {} instructions, not {}",
+                    options.limits.program_slots,
+                    program.insns.len()
+                ),
+            ));
+        }
+        let mut code = Code::new(program.insns, options.capabilities.contains(Capabilities::BPF))?;
+        for slot in points_of_return(&code) {
+            code.set_prune_point(slot);
+        }
+        let arguments = |id: i32| Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program.program_type).len());
+        let signatures = Signatures::new(program.btf.as_ref(), &code);
+        Ok(Verifier {
+            live: live_registers(&code, &arguments),
+            maps: MapTable::new(program),
+            values: Values::new(),
+            facts: vec![SlotFacts::default(); code.len()],
+            exploration: Exploration::default(),
+            log: Log::new(program, options),
+            globals_called: BTreeSet::new(),
+            later: HashSet::new(),
+            stack_depth: vec![0; code.subprograms()],
+            deepest_chain: 0,
+            frame_owners: Vec::new(),
+            next_id: 0,
+            signatures,
+            program,
+            options,
+            info,
+            code,
+        })
+    }
+
+    /// An identity never used before.
+    pub(crate) fn new_id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// CAP_BPF: the rules for programs of trusted users.
+    pub(crate) fn is_privileged(&self) -> bool {
+        self.options.capabilities.contains(Capabilities::BPF)
+    }
+
+    /// CAP_PERFMON: addresses are no secret to this user.
+    pub(crate) fn may_leak_pointers(&self) -> bool {
+        self.options.capabilities.contains(Capabilities::PERFMON)
+    }
+
+    /// CAP_PERFMON: stack never written may be read.
+    pub(crate) fn may_read_uninitialised(&self) -> bool {
+        self.options.capabilities.contains(Capabilities::PERFMON)
+    }
+
+    /// Verifies all paths of the main program and of every global function.
+    pub(crate) fn run(&mut self) -> Check {
+        let entry = self.main_entry();
+        self.explore(entry)?;
+        let mut done = BTreeSet::new();
+        while let Some(subprogram) = self.globals_called.iter().find(|s| !done.contains(*s)).copied() {
+            done.insert(subprogram);
+            let entry = self.global_entry(subprogram)?;
+            self.explore(entry)?;
+        }
+        self.check_stack_depths()
+    }
+}
+
+/// Where states must be kept so that loops through helpers are noticed: at calls that call back.
+fn points_of_return(code: &Code) -> Vec<usize> {
+    let calls_back = |insn: &Insn| match insn {
+        Insn::Call(CallTarget::Helper(id)) => {
+            u32::try_from(*id).ok().and_then(tables::helper).is_some_and(|h| h.callback.is_some())
+        }
+        _ => false,
+    };
+    code.iter().filter(|(_, insn)| calls_back(insn)).map(|(slot, _)| slot).collect()
+}
