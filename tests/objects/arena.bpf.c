@@ -31,7 +31,7 @@ map arena Arena key 0 value 0 entries 100 flags 0x400 extra 0x100000000000
 global counter arena+0 size 4 = 05000000
 global zero arena+4 size 4 = 00000000
 program count in syscall
-  type unknown
+  type Syscall sleepable
   functions count Global
   refers to arena, arena+0, arena+4
 */

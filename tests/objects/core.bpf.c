@@ -67,7 +67,7 @@ license "GPL"
 map .bss Array key 4 value 192 entries 1 flags 0x400
 global out .bss+0 size 192 = 0000000000000000
 program every_kind in raw_tp/sched_switch
-  type unknown
+  type RawTracepoint to "sched_switch"
   functions every_kind Global
   refers to .bss+0
   core enumerator exists of bpf_map_type 0
@@ -87,7 +87,7 @@ program every_kind in raw_tp/sched_switch
   core type exists of there_is_no_such_struct 0
   core type size of task_struct 0
 program direct_loads in tp_btf/task_newtask
-  type unknown
+  type Tracing attach trace_raw_tp to "task_newtask"
   functions direct_loads Global
   refers to .bss+0
   core field byte offset of task_struct 0:0

@@ -18,7 +18,7 @@ global target .data+0 size 4 = 01000000
 global pointer .data+8 size 8 = 0000000000000000
 warning section .data, offset 0x8: the pointer to 'target' is not an address when the program runs; BPF data cannot hold addresses; use an index or a switch
 program follow in socket
-  type unknown
+  type SocketFilter
   functions follow Global
   refers to .data+8
 */

@@ -50,7 +50,7 @@ extern CONFIG_CC_VERSION_TEXT kconfig+18 String { size: 24 }
 extern CONFIG_BPF_SYSCALL kconfig+42 Bool
 extern CONFIG_NET kconfig+43 Char { signed: true }
 program use_all in syscall
-  type unknown
+  type Syscall sleepable
   functions use_all Global
   refers to &runqueues_missing, &schedule, .kconfig+0, .kconfig+12, .kconfig+16, .kconfig+18, .kconfig+42, .kconfig+43, .kconfig+8, bpf_task_from_pid(), bpf_task_release()
 */

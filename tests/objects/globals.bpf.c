@@ -38,7 +38,7 @@ global option .rodata.options+0 size 4 = 09000000
 global seen .bss+0 size 4 static = 00000000
 global total .bss+8 size 8 = 0000000000000000
 program count in socket
-  type unknown
+  type SocketFilter
   functions count Global
   refers to .bss+0, .bss+8, .data+0, .data+4, .data.pairs+0, .rodata+0, .rodata+4, .rodata.options+0
 */

@@ -22,7 +22,7 @@ license "GPL"
 map plain Hash key 4 value 8 entries 16 flags 0x1
 map pinned Array key 4 value 4 entries 2 pinned
 program use in socket
-  type unknown
+  type SocketFilter
   functions use Global
   refers to pinned, plain
 */

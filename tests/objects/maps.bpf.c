@@ -120,11 +120,11 @@ map events PerfEventArray key 4 value 4 entries 0
 map outer_anonymous HashOfMaps key 4 value 4 entries 5
   inner outer_anonymous.inner Hash key 4 value 4 entries 7
 program first in socket
-  type unknown
+  type SocketFilter
   functions first Global
   refers to counters
 program second in socket
-  type unknown
+  type SocketFilter
   functions second Global
   refers to jumps, outer
 */

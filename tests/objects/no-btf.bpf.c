@@ -31,7 +31,7 @@ map counts Array key 4 value 8 entries 1
 global base .data+0 size 4 untyped = 04000000
 global local_total .bss+0 size 4 untyped static = 00000000
 program count in socket
-  type unknown
+  type SocketFilter
   functions count Global, twice Static
   refers to .bss+0, .data+0, counts
 */

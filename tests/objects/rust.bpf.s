@@ -61,7 +61,7 @@ map COUNTS Array key 4 value 8 entries 3 pinned
 global LIMIT .rodata+0 size 4 untyped = 07000000
 global VALUE .bss.VALUE+0 size 4 untyped = 00000000
 program count in socket
-  type unknown
+  type SocketFilter
   functions count Global, helper Global
   refers to .bss.VALUE+0
 */

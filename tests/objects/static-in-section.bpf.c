@@ -28,12 +28,12 @@ char _license[] SEC("license") = "GPL";
 /* expect:
 license "GPL"
 program caller in socket
-  type unknown
+  type SocketFilter
   functions caller Global, beside Static
 program other in socket
-  type unknown
+  type SocketFilter
   functions other Global
 program calls_a_program in socket
-  type unknown
+  type SocketFilter
   functions calls_a_program Global, other Global
 */

@@ -42,9 +42,9 @@ struct_ops plain tcp_congestion_ops size 40 link false
 struct_ops linked tcp_congestion_ops size 40 link true
   ssthresh+8 = program threshold
 program start in struct_ops/init
-  type unknown
+  type StructOps to "init"
   functions start Global
 program threshold in struct_ops/ssthresh
-  type unknown
+  type StructOps to "ssthresh"
   functions threshold Global
 */

@@ -80,16 +80,16 @@ char _license[] SEC("license") = "GPL";
 license "GPL"
 map values Array key 4 value 8 entries 8
 program direct in socket
-  type unknown
+  type SocketFilter
   functions direct Global, shared Global, middle Static, leaf Static, replaceable Weak, internal Static
 program fewer in socket
-  type unknown
+  type SocketFilter
   functions fewer Global, leaf Static
 program callbacks in xdp
-  type unknown
+  type Xdp attach xdp
   functions callbacks Global, add Static, leaf Static, each Static
   refers to values
 program plain in tc
-  type unknown
+  type SchedCls
   functions plain Global
 */

@@ -17,7 +17,7 @@ char _license[] SEC("license") = "GPL";
 license "GPL"
 extern bpf_there_is_no_such_kfunc weak function
 program ask_first in syscall
-  type unknown
+  type Syscall sleepable
   functions ask_first Global
   refers to &bpf_there_is_no_such_kfunc, bpf_there_is_no_such_kfunc()
 */

@@ -9,7 +9,7 @@ extern struct {
 	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u64);
-} counts SEC(".maps");
+} counts __attribute__((section(".maps")));
 
 struct {
 	__uint(type, MAP_HASH);
