@@ -89,3 +89,27 @@ attach_types! {
     TraceKprobeSession = 56, "trace_kprobe_session";
     TraceUprobeSession = 57, "trace_uprobe_session";
 }
+
+/// How the BTF of a kernel names what a BTF-attached program is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BtfTarget {
+    /// What stands before the name given in the `SEC()`: `btf_trace_`.
+    pub prefix: &'static str,
+    /// It is a `TYPEDEF` (of a pointer to the tracepoint's prototype) instead of a `FUNC`.
+    pub is_typedef: bool,
+}
+
+impl AttachType {
+    /// How the target of this attach type is found in BTF; `None` for attach types without a BTF target.
+    pub const fn btf_target(self) -> Option<BtfTarget> {
+        match self {
+            AttachType::TraceRawTp => Some(BtfTarget { prefix: "btf_trace_", is_typedef: true }),
+            AttachType::LsmMac | AttachType::LsmCgroup => Some(BtfTarget { prefix: "bpf_lsm_", is_typedef: false }),
+            AttachType::TraceIter => Some(BtfTarget { prefix: "bpf_iter_", is_typedef: false }),
+            AttachType::TraceFentry | AttachType::TraceFexit | AttachType::ModifyReturn => {
+                Some(BtfTarget { prefix: "", is_typedef: false })
+            }
+            _ => None,
+        }
+    }
+}

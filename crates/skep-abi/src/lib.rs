@@ -14,6 +14,7 @@ pub mod attach_type;
 pub mod command;
 pub mod errno;
 pub mod helper;
+pub mod license;
 pub mod map_type;
 pub mod program_type;
 

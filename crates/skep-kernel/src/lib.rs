@@ -234,3 +234,9 @@ pub trait Kernel: Send + Sync {
         None
     }
 }
+
+impl std::fmt::Debug for dyn Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernel({})", self.name())
+    }
+}

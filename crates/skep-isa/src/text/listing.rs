@@ -19,11 +19,11 @@ pub struct Listing<'a> {
     labels: BTreeMap<usize, String>,
     /// Whether an instruction begins at a slot.
     begins: Vec<bool>,
-    comment: Option<&'a Comment>,
+    comment: Option<&'a Comment<'a>>,
 }
 
 /// What to say beside the instruction that begins at a slot.
-type Comment = dyn Fn(usize, &Insn) -> Option<String>;
+type Comment<'a> = dyn Fn(usize, &Insn) -> Option<String> + 'a;
 
 impl fmt::Debug for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,7 +79,7 @@ impl<'a> Listing<'a> {
     }
 
     /// With a comment beside each instruction for which there is one: a helper's name, a source line.
-    pub fn comments(self, comment: &'a Comment) -> Self {
+    pub fn comments(self, comment: &'a Comment<'a>) -> Self {
         Listing { comment: Some(comment), ..self }
     }
 

@@ -1,0 +1,71 @@
+//! What a kernel knows that an object refers to.
+
+use crate::map::RawMap;
+use skep_btf::{Btf, Kind};
+use skep_kernel::Kernel;
+use skep_object::{ExternKind, ExternSpec, KconfigValue, KernelObject, MapIndex, MapOrigin, ObjectSpec, Resolver};
+use std::sync::Arc;
+
+/// Resolves references in a kernel.
+pub(super) struct KernelResolver<'a> {
+    kernel: &'a Arc<dyn Kernel>,
+    maps: &'a [RawMap],
+    types: Vec<Arc<Btf>>,
+}
+
+impl<'a> KernelResolver<'a> {
+    /// The kernel's BTF is read only if the object needs it.
+    pub(super) fn new(spec: &ObjectSpec, kernel: &'a Arc<dyn Kernel>, maps: &'a [RawMap]) -> Self {
+        let wants_types = spec.programs.iter().any(|program| {
+            !program.core_relocations.is_empty() || program.kind.as_ref().is_some_and(|kind| kind.attach_btf)
+        }) || !spec.externs.is_empty();
+        let types = wants_types.then(|| kernel.btf().ok()).flatten();
+        KernelResolver { kernel, maps, types: types.into_iter().collect() }
+    }
+}
+
+impl Resolver for KernelResolver<'_> {
+    fn map_fd(&self, map: MapIndex) -> Option<i32> {
+        self.maps.get(map.0).map(RawMap::fd)
+    }
+
+    fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
+        let kind = match external.kind {
+            ExternKind::Function { .. } => Kind::Function,
+            ExternKind::Variable { .. } => Kind::Variable,
+            ExternKind::Address | ExternKind::Kconfig { .. } => return None,
+        };
+        let id = self.types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
+        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+    }
+
+    fn kernel_address(&self, name: &str) -> Option<u64> {
+        self.kernel.symbol_address(name).ok()
+    }
+
+    fn kernel_types(&self) -> &[Arc<Btf>] {
+        &self.types
+    }
+}
+
+/// Writes the kernel's settings into the `.kconfig` map. What the kernel does not have stays zero.
+pub(super) fn fill_kernel_settings(spec: &mut ObjectSpec, kernel: &dyn Kernel) {
+    let externs = &spec.externs;
+    for map in spec.maps.iter_mut().filter(|map| map.origin == MapOrigin::Kconfig) {
+        let Some(contents) = map.contents.as_mut() else { continue };
+        for external in externs.iter().filter(|external| matches!(external.kind, ExternKind::Kconfig { .. })) {
+            // A value that does not fit its variable is as good as none.
+            _ = setting(kernel, external.kernel_name()).map(|value| external.kind.store_kconfig(contents, &value));
+        }
+    }
+}
+
+/// `LINUX_…` names are the loader's to answer, `CONFIG_…` the kernel's.
+fn setting(kernel: &dyn Kernel, name: &str) -> Option<KconfigValue> {
+    match name {
+        "LINUX_KERNEL_VERSION" => Some(KconfigValue::Number(kernel.version_code().into())),
+        // Both hold since Linux 4.17 (x86-64) and 5.15, before which nothing here runs.
+        "LINUX_HAS_SYSCALL_WRAPPER" | "LINUX_HAS_BPF_COOKIE" => Some(KconfigValue::Yes),
+        _ => KconfigValue::parse(&kernel.config(name).ok()??),
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading ring buffers (`BPF_MAP_TYPE_RINGBUF`).
+//!
+//! Layout, as of Linux 5.8: one page with the consumer's position, one with the producer's, then the data twice, one
+//! copy after the other, so that a record that wraps can be read in one piece. Positions only grow. A record is a word
+//! of length with two flags, a word that is the kernel's, the bytes, and padding to eight.
+
+use crate::error::{Error, KernelError};
+use crate::map::RawMap;
+use skep_kernel::{Errno, Kernel, SharedMemory};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The record is still being written.
+const BUSY: u32 = 1 << 31;
+/// The record was given up.
+const DISCARDED: u32 = 1 << 30;
+/// Bytes before the data of a record.
+const HEADER_BYTES: u64 = 8;
+
+/// The reading side of a ring buffer.
+///
+/// ```no_run
+/// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
+/// let mut ring = skep::RingBuffer::new(loaded.map("events")?)?;
+/// ring.poll(Some(std::time::Duration::from_millis(100)), |record| println!("{} bytes", record.len()))?;
+/// # Ok(()) }
+/// ```
+pub struct RingBuffer {
+    name: String,
+    kernel: Arc<dyn Kernel>,
+    fd: i32,
+    size: u64,
+    consumer: Box<dyn SharedMemory>,
+    producer: Box<dyn SharedMemory>,
+    record: Vec<u8>,
+}
+
+impl std::fmt::Debug for RingBuffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RingBuffer").field("name", &self.name).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl RingBuffer {
+    /// Opens the ring of a map, which must stay open as long as this.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] for a map of another type; the kernel's errno for its memory.
+    pub fn new(map: &RawMap) -> Result<RingBuffer, Error> {
+        if map.map_type() != Some(skep_abi::map_type::MapType::Ringbuf) {
+            return Err(Error::Unfit(format!("map '{}' is no ring buffer", map.name())));
+        }
+        let page = rustix::param::page_size();
+        let size = map.info().max_entries as usize;
+        let memory = |offset: usize, len: usize, writable: bool| {
+            map.kernel_arc().map_memory(map.fd(), offset as u64, len, writable).map_err(|errno| {
+                KernelError::new(&**map.kernel_arc(), "MMAP", format!("map the memory of '{}'", map.name()), errno)
+            })
+        };
+        Ok(RingBuffer {
+            name: map.name().to_owned(),
+            kernel: Arc::clone(map.kernel_arc()),
+            fd: map.fd(),
+            size: size as u64,
+            consumer: memory(0, page, true)?,
+            producer: memory(page, page + 2 * size, false)?,
+            record: Vec::new(),
+        })
+    }
+
+    /// Gives all waiting records to `handle`, oldest first, and how many there were. Does not wait.
+    ///
+    /// # Errors
+    /// When the ring's memory makes no sense.
+    pub fn consume(&mut self, mut handle: impl FnMut(&[u8])) -> Result<usize, Error> {
+        self.consume_while(|record| {
+            handle(record);
+            true
+        })
+    }
+
+    /// [`RingBuffer::consume`] until `handle` returns false; the record it got then counts as read.
+    ///
+    /// # Errors
+    /// When the ring's memory makes no sense.
+    pub fn consume_while(&mut self, mut handle: impl FnMut(&[u8]) -> bool) -> Result<usize, Error> {
+        self.take(&mut handle).map_err(|errno| {
+            KernelError::new(&*self.kernel, "MMAP", format!("read ring buffer '{}'", self.name), errno).into()
+        })
+    }
+
+    /// Waits until there are records, at most `timeout`, and consumes them.
+    ///
+    /// # Errors
+    /// As [`RingBuffer::consume`], and the kernel's errno of the waiting.
+    pub fn poll(&mut self, timeout: Option<Duration>, mut handle: impl FnMut(&[u8])) -> Result<usize, Error> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let count = self.consume(&mut handle)?;
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if count > 0 || left == Some(Duration::ZERO) {
+                return Ok(count);
+            }
+            match self.kernel.wait_readable(&[self.fd], left) {
+                // A signal: whoever caught it wants to look around.
+                Err(Errno::EINTR) => return self.consume(handle),
+                Err(errno) => {
+                    let action = format!("wait for ring buffer '{}'", self.name);
+                    return Err(KernelError::new(&*self.kernel, "POLL", action, errno).into());
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, handle: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize, Errno> {
+        let page = self.producer.len() as u64 - 2 * self.size;
+        let mut count = 0;
+        let mut consumed = self.consumer.load_acquire_u64(0)?;
+        let mut more = true;
+        while more {
+            let produced = self.producer.load_acquire_u64(0)?;
+            if consumed >= produced {
+                break;
+            }
+            let at = (page + consumed % self.size) as usize;
+            let header = self.producer.load_acquire_u32(at)?;
+            if header & BUSY != 0 {
+                break;
+            }
+            let len = u64::from(header & !DISCARDED);
+            if len + HEADER_BYTES > self.size {
+                return Err(Errno::EPROTO);
+            }
+            if header & DISCARDED == 0 {
+                self.record.resize(len as usize, 0);
+                self.producer.read(at + HEADER_BYTES as usize, &mut self.record)?;
+                count += 1;
+            }
+            consumed += (len + HEADER_BYTES).next_multiple_of(8);
+            // Only now may the producer write there again: the record is a copy.
+            self.consumer.store_release_u64(0, consumed)?;
+            if header & DISCARDED == 0 {
+                more = handle(&self.record);
+            }
+        }
+        Ok(count)
+    }
+}
