@@ -1,0 +1,83 @@
+//! `skep btf`: types of objects and kernels.
+
+use crate::error::{Exit, Failure, Outcome};
+use crate::output::print_text;
+use crate::{input, target_btf};
+use clap::{Args, Subcommand, ValueEnum};
+use skep_btf::{Btf, CDumpOptions};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Look at BTF, the types of objects and kernels
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  skep btf dump file /sys/kernel/btf/vmlinux --format c > vmlinux.h
+  skep btf dump file firewall.bpf.o
+  skep btf dump file /sys/kernel/btf/xt_set --base /sys/kernel/btf/vmlinux")]
+pub(crate) struct BtfCommand {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print all types
+    Dump {
+        #[command(subcommand)]
+        source: Source,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Source {
+    /// Of a file: raw BTF, or an ELF file with a .BTF section
+    File {
+        /// The file
+        path: PathBuf,
+        /// How to print
+        #[arg(long, value_enum, default_value = "raw")]
+        format: Format,
+        /// BTF that the file's is split from
+        #[arg(short = 'B', long, value_name = "FILE")]
+        base: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One type a line, as `bpftool btf dump` prints it
+    Raw,
+    /// A C header
+    C,
+}
+
+impl BtfCommand {
+    pub(crate) fn run(self) -> Outcome {
+        let Verb::Dump { source: Source::File { path, format, base } } = self.verb;
+        let bytes = input::read(&path)?;
+        let bytes = target_btf::section(&bytes).unwrap_or(bytes);
+        let parsed = match &base {
+            Some(base) => {
+                let base = target_btf::load(Some(base))?.btf;
+                Btf::parse_split(&bytes, base)
+            }
+            None => Btf::parse(&bytes),
+        };
+        let btf = Arc::new(parsed.map_err(|e| Failure::file("read the BTF of", &path, &e))?);
+        match format {
+            Format::Raw => {
+                let mut text = String::new();
+                btf.dump_raw(&mut text).map_err(|e| Failure::because("cannot print the BTF", &e))?;
+                print_text(&text)?;
+            }
+            Format::C => print_text(&c_header(&btf)?)?,
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// A header of all types, to be included by BPF programs.
+pub(crate) fn c_header(btf: &Btf) -> Result<String, Failure> {
+    let dump = btf.dump_c(&CDumpOptions::default()).map_err(|e| Failure::because("cannot write the BTF as C", &e))?;
+    Ok(dump.text)
+}

@@ -1,0 +1,204 @@
+//! Verifying an object's programs without any kernel: maps become facts, references become small numbers.
+
+use skep_abi::map_type::{MapFlags, MapType};
+use skep_btf::{Btf, Kind, TypeId};
+use skep_object::{
+    ExternKind, ExternSpec, KernelObject, KconfigValue, LinkedProgram, MapIndex, MapSpec, ObjectSpec, ProgramKind,
+    ProgramSpec, Resolver,
+};
+use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
+use std::sync::Arc;
+
+/// What became of a program.
+pub(crate) enum Verdict {
+    /// The verifier accepts it.
+    Accept(Box<Verified>),
+    /// The verifier refuses it.
+    Reject(Box<Rejection>),
+    /// Something outside of the program is missing, so the question could not be put.
+    Environment(String),
+}
+
+/// An object and the kernel types it is checked against.
+pub(crate) struct Offline<'a> {
+    object: &'a ObjectSpec,
+    kernel_types: Vec<Arc<Btf>>,
+    maps: Vec<(i32, MapFacts)>,
+    /// Maps whose type is unknown, by index.
+    unusable: Vec<(MapIndex, String)>,
+}
+
+/// The file descriptor that stands for a map.
+fn descriptor(map: MapIndex) -> i32 {
+    // Real descriptors never reach this: 0 to 2 would look like the standard streams in messages.
+    i32::try_from(map.0).unwrap_or(i32::MAX - 3) + 3
+}
+
+/// An address that is no address, for kernel symbols whose place does not matter to the verifier.
+const SOME_KERNEL_ADDRESS: u64 = 0xffff_ffff_8100_0000;
+
+impl<'a> Offline<'a> {
+    pub(crate) fn new(object: &'a ObjectSpec, kernel: Arc<Btf>) -> Self {
+        let mut maps = Vec::new();
+        let mut unusable = Vec::new();
+        for (index, spec) in object.maps.iter().enumerate() {
+            match facts(object, spec) {
+                Ok(facts) => maps.push((descriptor(MapIndex(index)), facts)),
+                Err(reason) => unusable.push((MapIndex(index), reason)),
+            }
+        }
+        Offline { object, kernel_types: vec![kernel], maps, unusable }
+    }
+
+    /// Links and verifies one program.
+    pub(crate) fn check(&self, program: &ProgramSpec, options: &Options<'_>) -> Verdict {
+        let Some(kind) = &program.kind else {
+            return Verdict::Environment(format!("section '{}' names no known program type", program.section));
+        };
+        if let Some((_, reason)) = self.unusable.iter().find(|(map, _)| program.maps().contains(map)) {
+            return Verdict::Environment(reason.clone());
+        }
+        let attach_target = match self.attach_target(kind) {
+            Ok(target) => target,
+            Err(reason) => return Verdict::Environment(reason),
+        };
+        let linked = match program.link(self.object, self) {
+            Ok(linked) => linked,
+            Err(error) => return Verdict::Environment(error.to_string()),
+        };
+        let functions: Vec<(u32, TypeId)> =
+            program.functions.iter().filter_map(|f| Some((f.start, f.type_id?))).collect();
+        let lines = self.lines(program);
+        let input = Program {
+            name: &program.name,
+            insns: &linked.insns,
+            program_type: kind.program_type,
+            attach_type: kind.attach_type,
+            attach_target,
+            gpl_compatible: self.object.license.as_deref().is_some_and(skep_abi::license::is_gpl_compatible),
+            sleepable: kind.sleepable,
+            xdp_has_frags: kind.xdp_has_frags,
+            maps: &self.maps,
+            btf: self.object.btf.as_deref().map(|btf| ProgramBtf { btf, functions: &functions, lines: &lines }),
+        };
+        let options = Options { kernel_btf: self.kernel_types.first().map(|btf| &**btf), ..options.clone() };
+        match skep_verifier::verify(&input, &options) {
+            Ok(verified) => Verdict::Accept(Box::new(verified)),
+            Err(rejection) => Verdict::Reject(Box::new(with_poison(rejection, &linked))),
+        }
+    }
+
+    fn attach_target(&self, kind: &ProgramKind) -> Result<Option<AttachTarget>, String> {
+        let (Some(rule), true) = (kind.attach_type.and_then(|t| t.btf_target()), kind.attach_btf) else {
+            return Ok(None);
+        };
+        let Some(name) = kind.attach_to.as_deref() else {
+            return Err("the section does not name what the program is attached to".to_owned());
+        };
+        let wanted = format!("{}{name}", rule.prefix);
+        let btf_kind = if rule.is_typedef { Kind::Typedef } else { Kind::Function };
+        match self.kernel_types.iter().find_map(|btf| btf.find(btf_kind, &wanted)) {
+            Some(id) => Ok(Some(AttachTarget { name: name.to_owned(), id })),
+            None => Err(format!("the kernel's BTF has no '{wanted}' to attach to")),
+        }
+    }
+
+    fn lines(&self, program: &ProgramSpec) -> Vec<LineInfo> {
+        let Some(btf) = &self.object.btf else { return Vec::new() };
+        let text = |offset| Arc::from(btf.string(offset).unwrap_or_default());
+        let line = |record: &skep_object::LineRecord| LineInfo {
+            slot: record.slot,
+            file: text(record.file),
+            text: text(record.text),
+            line: record.line,
+            column: record.column.into(),
+        };
+        program.lines.iter().map(line).collect()
+    }
+}
+
+impl Resolver for Offline<'_> {
+    fn map_fd(&self, map: MapIndex) -> Option<i32> {
+        Some(descriptor(map))
+    }
+
+    fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
+        let kind = match external.kind {
+            ExternKind::Function { .. } => Kind::Function,
+            ExternKind::Variable { .. } => Kind::Variable,
+            ExternKind::Address | ExternKind::Kconfig { .. } => return None,
+        };
+        let id = self.kernel_types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
+        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+    }
+
+    fn kernel_address(&self, _name: &str) -> Option<u64> {
+        Some(SOME_KERNEL_ADDRESS)
+    }
+
+    fn kernel_types(&self) -> &[Arc<Btf>] {
+        &self.kernel_types
+    }
+}
+
+/// A refusal at an instruction that the loader had to poison is really about what the kernel lacks.
+fn with_poison(mut rejection: Rejection, linked: &LinkedProgram) -> Rejection {
+    if let Some(poisoned) = linked.poisoned.iter().find(|p| Some(p.slot) == rejection.slot) {
+        rejection.hint = Some(format!("{}; test for it before this code runs", poisoned.reason));
+    }
+    rejection
+}
+
+/// What the verifier must know of a map, as it will be when it is created.
+fn facts(object: &ObjectSpec, spec: &MapSpec) -> Result<MapFacts, String> {
+    let map_type = MapType::from_number(spec.type_number)
+        .ok_or_else(|| format!("map '{}' has the unknown type {}", spec.name, spec.type_number))?;
+    let inner = spec.inner.as_deref().map(|inner| facts(object, inner)).transpose()?.map(Box::new);
+    let frozen = (spec.freeze && spec.flags.contains(MapFlags::RDONLY_PROG)).then(|| contents(object, spec)).flatten();
+    Ok(MapFacts {
+        name: spec.name.clone(),
+        map_type,
+        key_size: spec.key_size,
+        value_size: spec.value_size,
+        max_entries: spec.max_entries.max(1),
+        flags: spec.flags,
+        value_type: object.btf.clone().zip(spec.value_type),
+        frozen,
+        inner,
+    })
+}
+
+/// Contents of a read-only data map, kernel settings filled in as on the running Linux.
+fn contents(object: &ObjectSpec, spec: &MapSpec) -> Option<Arc<[u8]>> {
+    let mut contents = spec.contents.clone()?;
+    if spec.origin == skep_object::MapOrigin::Kconfig {
+        for external in &object.externs {
+            // What cannot be known stays zero, as for a kernel without the option.
+            let value = kernel_setting(external.kernel_name());
+            _ = value.map(|value| external.kind.store_kconfig(&mut contents, &value));
+        }
+    }
+    Some(contents.to_vec().into())
+}
+
+/// Values of the settings that do not depend on a kernel's configuration file.
+fn kernel_setting(name: &str) -> Option<KconfigValue> {
+    match name {
+        "LINUX_KERNEL_VERSION" => Some(KconfigValue::Number(running_version_code().unwrap_or(DEFAULT_VERSION_CODE).into())),
+        "LINUX_HAS_SYSCALL_WRAPPER" | "LINUX_HAS_BPF_COOKIE" => Some(KconfigValue::Yes),
+        _ => None,
+    }
+}
+
+/// Linux 6.18: what the tables describe.
+const DEFAULT_VERSION_CODE: u32 = 6 << 16 | 18 << 8;
+
+/// `LINUX_KERNEL_VERSION` of the system this runs on, if it is a Linux.
+fn running_version_code() -> Option<u32> {
+    let system = rustix::system::uname();
+    let release = system.release().to_str().ok()?;
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || numbers.next()?.ok();
+    let (major, minor, patch) = (next()?, next()?, next().unwrap_or(0));
+    system.sysname().to_bytes().eq(b"Linux").then(|| major << 16 | minor << 8 | patch.min(255))
+}
