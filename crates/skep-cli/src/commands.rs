@@ -6,7 +6,6 @@ mod build;
 mod check;
 mod conformance_plugin;
 mod dump;
-mod run;
 
 use crate::error::Outcome;
 use crate::output::Output;
@@ -16,7 +15,6 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Build(build::Build),
     Check(check::Check),
-    Run(run::Run),
     Dump(dump::Dump),
     Btf(btf::BtfCommand),
     Asm(asm::Asm),
@@ -29,7 +27,6 @@ impl Command {
         match self {
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(output),
-            Command::Run(command) => command.run(output),
             Command::Dump(command) => command.run(output),
             Command::Btf(command) => command.run(),
             Command::Asm(command) => command.run(),

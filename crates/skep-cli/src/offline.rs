@@ -3,7 +3,7 @@
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
-    ExternKind, ExternSpec, KernelObject, KconfigValue, LinkedProgram, MapIndex, MapSpec, ObjectSpec, ProgramKind,
+    ExternKind, ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapSpec, ObjectSpec, ProgramKind,
     ProgramSpec, Resolver,
 };
 use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
@@ -184,7 +184,9 @@ fn contents(object: &ObjectSpec, spec: &MapSpec) -> Option<Arc<[u8]>> {
 /// Values of the settings that do not depend on a kernel's configuration file.
 fn kernel_setting(name: &str) -> Option<KconfigValue> {
     match name {
-        "LINUX_KERNEL_VERSION" => Some(KconfigValue::Number(running_version_code().unwrap_or(DEFAULT_VERSION_CODE).into())),
+        "LINUX_KERNEL_VERSION" => {
+            Some(KconfigValue::Number(running_version_code().unwrap_or(DEFAULT_VERSION_CODE).into()))
+        }
         "LINUX_HAS_SYSCALL_WRAPPER" | "LINUX_HAS_BPF_COOKIE" => Some(KconfigValue::Yes),
         _ => None,
     }

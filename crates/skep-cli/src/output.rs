@@ -35,7 +35,11 @@ impl Output {
     }
 
     fn write_json(self, report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-        if self.pretty { serde_json::to_writer_pretty(&mut *out, report)? } else { serde_json::to_writer(&mut *out, report)? }
+        if self.pretty {
+            serde_json::to_writer_pretty(&mut *out, report)?
+        } else {
+            serde_json::to_writer(&mut *out, report)?
+        }
         writeln!(out)
     }
 }

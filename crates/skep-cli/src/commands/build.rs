@@ -53,7 +53,8 @@ impl Build {
         let directory = match &self.headers {
             Some(directory) => directory.as_path(),
             None => {
-                temporary = tempfile::tempdir().map_err(|e| Failure::because("cannot make a temporary directory", &e))?;
+                temporary =
+                    tempfile::tempdir().map_err(|e| Failure::because("cannot make a temporary directory", &e))?;
                 temporary.path()
             }
         };
@@ -67,7 +68,8 @@ impl Build {
             return Ok(Exit::Success);
         }
         let clang = find_clang()?;
-        let failed = self.files.iter().map(|file| self.compile(&clang, directory, file)).collect::<Result<Vec<_>, _>>()?;
+        let failed =
+            self.files.iter().map(|file| self.compile(&clang, directory, file)).collect::<Result<Vec<_>, _>>()?;
         Ok(if failed.contains(&false) { Exit::Unusable } else { Exit::Success })
     }
 
@@ -103,8 +105,15 @@ fn joined(flag: &str, path: &Path) -> OsString {
 
 /// The file itself or a header beside it includes vmlinux.h; a nested include elsewhere wants `--headers`.
 fn mentions_vmlinux(file: &Path) -> bool {
-    let beside = file.parent().and_then(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok());
-    let headers = beside.into_iter().flatten().flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "h"));
+    let beside = file
+        .parent()
+        .and_then(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok());
+    let headers = beside
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "h"));
     std::iter::once(file.to_path_buf())
         .chain(headers)
         .any(|path| std::fs::read(path).is_ok_and(|bytes| bytes.windows(9).any(|window| window == b"vmlinux.h")))

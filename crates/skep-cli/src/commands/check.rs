@@ -128,7 +128,8 @@ impl Check {
     /// Asks the running Linux, program by program.
     fn check_on_linux(&self, name: &str, path: &Path, programs: &[&ProgramSpec]) -> Result<Vec<Row>, Failure> {
         let kernel = self.kernel.open()?;
-        let mut object = Object::open(path).map_err(|e| Failure::because(format!("cannot use {}", path.display()), &e))?;
+        let mut object =
+            Object::open(path).map_err(|e| Failure::because(format!("cannot use {}", path.display()), &e))?;
         for program in programs {
             let wanted = object.program_mut(&program.name);
             wanted.map_err(|e| Failure::because("cannot choose the program", &e))?.autoload = true;
@@ -264,7 +265,8 @@ impl Verdicts {
         for row in &self.0 {
             let words = [&row.object, &row.program, &row.program_type, &row.verdict.to_owned(), &row.message];
             let words: Vec<String> = words.iter().map(|word| csv_field(word)).collect();
-            let numbers = [row.instructions as u64, row.processed.into(), row.states.into(), row.stack_bytes.into(), row.time_us];
+            let numbers =
+                [row.instructions as u64, row.processed.into(), row.states.into(), row.stack_bytes.into(), row.time_us];
             let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
             text.push_str(&[words, numbers].concat().join(","));
             text.push('\n');
@@ -298,7 +300,10 @@ impl Row {
         write!(out, "{mark}{:<6}{mark:#} {} {} ({})", self.verdict, self.object, self.program, self.program_type)?;
         if self.verdict == "accept" {
             let Row { instructions, processed, states, stack_bytes, time_us, .. } = self;
-            write!(out, ": {instructions} instructions, {processed} processed, {states} states, stack {stack_bytes} bytes, {time_us} us")?;
+            write!(
+                out,
+                ": {instructions} instructions, {processed} processed, {states} states, stack {stack_bytes} bytes, {time_us} us"
+            )?;
         }
         writeln!(out)?;
         if !self.message.is_empty() {

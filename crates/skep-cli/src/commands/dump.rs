@@ -107,7 +107,12 @@ impl Dump {
                 source: lines.get(&slot).cloned(),
             })
             .collect();
-        ProgramListing { name: program.name.clone(), section: program.section.clone(), text: interleave(&text, &lines), instructions }
+        ProgramListing {
+            name: program.name.clone(),
+            section: program.section.clone(),
+            text: interleave(&text, &lines),
+            instructions,
+        }
     }
 }
 
@@ -194,7 +199,11 @@ impl Report for Listings {
         for program in &self.0 {
             writeln!(out, "{}: section {}", program.name, program.section)?;
             for line in program.text.lines() {
-                if line.starts_with("; ") { writeln!(out, "{source}{line}{source:#}")? } else { writeln!(out, "{line}")? }
+                if line.starts_with("; ") {
+                    writeln!(out, "{source}{line}{source:#}")?
+                } else {
+                    writeln!(out, "{line}")?
+                }
             }
             writeln!(out)?;
         }
@@ -268,7 +277,8 @@ struct Extern {
 
 impl Summary {
     fn new(object: &ObjectSpec) -> Summary {
-        let map_name = |index: skep_object::MapIndex| object.maps.get(index.0).map_or_else(String::new, |m| m.name.clone());
+        let map_name =
+            |index: skep_object::MapIndex| object.maps.get(index.0).map_or_else(String::new, |m| m.name.clone());
         Summary {
             license: object.license.clone(),
             byte_order: match object.byte_order {
@@ -286,7 +296,12 @@ impl Summary {
             globals: object
                 .globals
                 .iter()
-                .map(|g| Global { name: g.name.clone(), map: map_name(g.map), offset_bytes: g.offset, size_bytes: g.size })
+                .map(|g| Global {
+                    name: g.name.clone(),
+                    map: map_name(g.map),
+                    offset_bytes: g.offset,
+                    size_bytes: g.size,
+                })
                 .collect(),
             externs: object
                 .externs
@@ -362,13 +377,30 @@ impl Report for Summary {
         writeln!(out, "license {}", self.license.as_deref().unwrap_or("none"))?;
         let types = self.btf_types.map_or_else(|| "no BTF".to_owned(), |count| format!("{count} types"));
         writeln!(out, "{}-endian, {types}", self.byte_order)?;
-        let sections = self.sections.iter().map(|s| vec![s.name.clone(), s.offset_bytes.to_string(), s.size_bytes.to_string()]);
+        let sections =
+            self.sections.iter().map(|s| vec![s.name.clone(), s.offset_bytes.to_string(), s.size_bytes.to_string()]);
         table(out, "Sections", &["name", "offset", "bytes"], sections.collect())?;
-        table(out, "Programs", &["name", "section", "type", "attach", "insns", "CO-RE", "subprograms"], self.programs.iter().map(Program::row).collect())?;
-        table(out, "Maps", &["name", "type", "key", "value", "entries", "flags"], self.maps.iter().map(Map::row).collect())?;
-        let globals = self.globals.iter().map(|g| vec![g.name.clone(), g.map.clone(), g.offset_bytes.to_string(), g.size_bytes.to_string()]);
+        table(
+            out,
+            "Programs",
+            &["name", "section", "type", "attach", "insns", "CO-RE", "subprograms"],
+            self.programs.iter().map(Program::row).collect(),
+        )?;
+        table(
+            out,
+            "Maps",
+            &["name", "type", "key", "value", "entries", "flags"],
+            self.maps.iter().map(Map::row).collect(),
+        )?;
+        let globals = self
+            .globals
+            .iter()
+            .map(|g| vec![g.name.clone(), g.map.clone(), g.offset_bytes.to_string(), g.size_bytes.to_string()]);
         table(out, "Variables", &["name", "map", "offset", "bytes"], globals.collect())?;
-        let externs = self.externs.iter().map(|e| vec![e.name.clone(), e.kind.to_owned(), if e.weak { "weak" } else { "" }.to_owned()]);
+        let externs = self
+            .externs
+            .iter()
+            .map(|e| vec![e.name.clone(), e.kind.to_owned(), if e.weak { "weak" } else { "" }.to_owned()]);
         table(out, "Externs", &["name", "kind", ""], externs.collect())
     }
 }
@@ -389,7 +421,9 @@ impl Program {
 
 impl Map {
     fn row(&self) -> Vec<String> {
-        let typed = |bytes: u32, name: &Option<String>| name.as_ref().map_or_else(|| format!("{bytes} bytes"), |name| format!("{name} ({bytes})"));
+        let typed = |bytes: u32, name: &Option<String>| {
+            name.as_ref().map_or_else(|| format!("{bytes} bytes"), |name| format!("{name} ({bytes})"))
+        };
         let flags = format!("{:#x}{}", self.flags, if self.pinned { " pinned by name" } else { "" });
         vec![
             self.name.clone(),
