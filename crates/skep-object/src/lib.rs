@@ -7,6 +7,19 @@
 //! 2. [`ProgramSpec::link`] patches a program's references with what a [`Resolver`] says about the kernel at hand:
 //!    map file descriptors, addresses, BTF ids, and the kernel's types for CO-RE.
 //!
+//! ```no_run
+//! use skep_object::ObjectSpec;
+//!
+//! let mut object = ObjectSpec::parse(&std::fs::read("firewall.bpf.o")?)?;
+//! object.set_global("blocked_port", &80u16.to_le_bytes())?;
+//! for program in &object.programs {
+//!     println!("{} in {}: {} instructions", program.name, program.section, program.insns.len());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Several objects become one by [`ObjectSpec::parse_linked`].
+//!
 //! Invariant: whatever the bytes, parsing neither panics nor allocates more than a small multiple of their number.
 #![forbid(unsafe_code)]
 

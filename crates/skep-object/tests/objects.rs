@@ -144,3 +144,25 @@ fn an_object_linked_alone_is_the_same() {
         alone.btf.iter().for_each(|b| b.validate().unwrap_or_else(|e| panic!("{name}: {e}")));
     }
 }
+
+#[test]
+fn configuration_is_given_by_name() {
+    use skep_object::{KconfigError, KconfigValue};
+    let Some(bytes) = common::compile("externs.bpf.c") else { return };
+    let mut object = ObjectSpec::parse(&bytes).unwrap();
+    assert_eq!(object.set_kconfig(&|_| None), Err(KconfigError::Missing("CONFIG_BPF_JIT".to_owned())));
+    let answer = |name: &str| match name {
+        "CONFIG_HZ" => KconfigValue::parse("1000"),
+        "LINUX_KERNEL_VERSION" => Some(KconfigValue::Number(0x060c00)),
+        "CONFIG_CC_VERSION_TEXT" => KconfigValue::parse("\"gcc\""),
+        "CONFIG_NOTHING" => None,
+        _ => Some(KconfigValue::Yes),
+    };
+    object.set_kconfig(&answer).unwrap();
+    let contents = object.map(".kconfig").unwrap().1.contents.as_ref().unwrap().to_vec();
+    assert_eq!(contents[..18], *b"\xe8\x03\0\0\0\0\0\0\x01\0\0\0\x00\x0c\x06\0\0\0");
+    assert_eq!(contents[18..22], *b"gcc\0");
+    assert_eq!(contents[42..], *b"\x01y");
+    let wrong = object.set_kconfig(&|_| Some(KconfigValue::Module)).unwrap_err();
+    assert_eq!(wrong.to_string(), "setting 'CONFIG_HZ': the value m does not fit a variable that holds an integer");
+}

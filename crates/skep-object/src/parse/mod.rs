@@ -21,6 +21,8 @@ mod types;
 use crate::elf::{Elf, Section};
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{ExternIndex, GlobalSpec, MapIndex, MapSpec, ObjectSpec, SectionSummary};
+#[cfg(test)]
+pub(crate) use data::data_map;
 use functions::Functions;
 use map_definitions::ValuesArray;
 use programs::Parts;

@@ -16,6 +16,11 @@ pub struct ExternSpec {
 }
 
 impl ExternSpec {
+    /// A setting of the kernel's configuration.
+    pub fn is_kconfig(&self) -> bool {
+        matches!(self.kind, ExternKind::Kconfig { .. })
+    }
+
     /// The kernel's name for it: a `___flavor` suffix is the object's own.
     pub fn kernel_name(&self) -> &str {
         skep_btf::essential_name(&self.name)
@@ -195,4 +200,36 @@ fn encode_number(n: i128, size: u8, signed: bool) -> Option<Vec<u8>> {
     let (min, max) =
         if signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
     (min..=max).contains(&n).then(|| n.to_le_bytes()[..usize::from(size)].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(value: KconfigKind, text: &str) -> Option<Vec<u8>> {
+        let mut contents = Contents::zeros(value.size());
+        let kind = ExternKind::Kconfig { offset: 0, value };
+        kind.store_kconfig(&mut contents, &KconfigValue::parse(text)?).ok()?;
+        Some(contents.to_vec())
+    }
+
+    #[test]
+    fn values_are_stored_as_their_variable_wants() {
+        let int = |size, signed| KconfigKind::Int { size, signed };
+        assert_eq!(stored(KconfigKind::Bool, "y"), Some(vec![1]));
+        assert_eq!(stored(KconfigKind::Bool, "m"), None);
+        assert_eq!(stored(KconfigKind::Tristate, "m"), Some(vec![2, 0, 0, 0]));
+        assert_eq!(stored(KconfigKind::Char { signed: true }, "m"), Some(vec![b'm']));
+        assert_eq!(stored(KconfigKind::Char { signed: true }, "128"), None);
+        assert_eq!(stored(KconfigKind::Char { signed: false }, "128"), Some(vec![128]));
+        assert_eq!(stored(int(2, false), "0x1234"), Some(vec![0x34, 0x12]));
+        assert_eq!(stored(int(2, false), "65536"), None);
+        assert_eq!(stored(int(2, false), "-1"), None);
+        assert_eq!(stored(int(8, true), "-1"), Some(vec![0xff; 8]));
+        assert_eq!(stored(int(8, false), "18446744073709551615"), Some(vec![0xff; 8]));
+        assert_eq!(stored(KconfigKind::String { size: 5 }, "\"a\\\"b\""), Some(b"a\"b\0\0".to_vec()));
+        assert_eq!(stored(KconfigKind::String { size: 3 }, "\"abcdef\""), Some(b"ab\0".to_vec()));
+        assert_eq!(stored(KconfigKind::String { size: 3 }, "y"), None);
+        assert_eq!(stored(int(4, true), "12monkeys"), None);
+    }
 }

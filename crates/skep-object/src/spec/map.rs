@@ -107,14 +107,31 @@ impl MapSpec {
     /// (`firewall.rodata`), as every loader does; characters the kernel refuses become `_`.
     pub fn kernel_name(&self, object_name: &str) -> String {
         const LIMIT: usize = 15;
-        let plain = self.origin.is_data() && !self.name[1..].contains('.');
+        let plain = self.origin.is_data() && !self.name.trim_start_matches('.').contains('.');
         let full = if plain {
             let room = LIMIT.saturating_sub(self.name.len()).min(8).min(object_name.len());
-            format!("{}{}", String::from_utf8_lossy(&object_name.as_bytes()[..room]), self.name)
+            object_name.chars().take(room).chain(self.name.chars()).collect()
         } else {
             self.name.clone()
         };
         let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '_' };
         full.chars().map(allowed).take(LIMIT).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::data_map;
+    use crate::spec::{Contents, MapOrigin};
+
+    #[test]
+    fn names_for_the_kernel_are_those_that_every_loader_gives() {
+        let name =
+            |section: &str, object: &str| data_map(section, MapOrigin::Data, Contents::zeros(4)).kernel_name(object);
+        assert_eq!(name(".rodata", "firewall_long"), "firewall.rodata");
+        assert_eq!(name(".bss", "x"), "x.bss");
+        assert_eq!(name(".kconfig", "firewall"), "firewal.kconfig");
+        assert_eq!(name(".data", "a-b"), "a_b.data");
+        assert_eq!(name(".data.settings_of_all", "x"), ".data.settings_");
     }
 }

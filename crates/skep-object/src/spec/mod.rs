@@ -143,6 +143,46 @@ impl ObjectSpec {
     }
 }
 
+impl ObjectSpec {
+    /// Writes the kernel's configuration into the `.kconfig` map: `setting` says what a setting is by its name
+    /// (`CONFIG_HZ`, and those that only loaders know: `LINUX_KERNEL_VERSION`, `LINUX_HAS_BPF_COOKIE`,
+    /// `LINUX_HAS_SYSCALL_WRAPPER`). What a weak extern asks for and nobody knows stays zero.
+    ///
+    /// # Errors
+    /// [`KconfigError`] names the setting that is missing, or whose value does not fit its variable.
+    pub fn set_kconfig(&mut self, setting: &dyn Fn(&str) -> Option<KconfigValue>) -> Result<(), KconfigError> {
+        let map = self.maps.iter_mut().find(|m| m.origin == MapOrigin::Kconfig);
+        let Some(contents) = map.and_then(|m| m.contents.as_mut()) else { return Ok(()) };
+        for external in self.externs.iter().filter(|e| e.is_kconfig()) {
+            match setting(&external.name) {
+                Some(value) => external
+                    .kind
+                    .store_kconfig(contents, &value)
+                    .map_err(|reason| KconfigError::Value { name: external.name.clone(), reason })?,
+                None if external.weak => {}
+                None => return Err(KconfigError::Missing(external.name.clone())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why the kernel's configuration could not be given to a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KconfigError {
+    /// The configuration has no such setting.
+    #[error("the kernel's configuration has no '{0}'; declare it __weak if the program can do without")]
+    Missing(String),
+    /// The value does not fit the variable.
+    #[error("setting '{name}': {reason}")]
+    Value {
+        /// Setting.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
 /// Why a global variable could not be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GlobalError {
