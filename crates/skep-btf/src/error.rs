@@ -270,6 +270,9 @@ pub enum Rule {
         /// What it should be.
         wanted: &'static str,
     },
+    /// Linkage that only objects have.
+    #[error("variable is extern: a loader has to resolve it before the kernel takes the BTF")]
+    ExternVariable,
     /// Section entries.
     #[error("entry {0} of the section: {1}")]
     SectionEntry(usize, &'static str),

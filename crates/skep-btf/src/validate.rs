@@ -4,8 +4,8 @@ use crate::btf::Btf;
 use crate::encode::type_offset;
 use crate::error::{BtfError, Problem, Rule};
 use crate::types::{
-    Array, Composite, DataSection, DeclTag, Function, FunctionPrototype, Int, Kind, Member, Type, TypeId, Typedef,
-    Variable,
+    Array, Composite, DataSection, DeclTag, Function, FunctionPrototype, Int, Kind, Member, StringOffset, Type, TypeId,
+    Typedef, Variable, VariableLinkage,
 };
 
 /// Longest name the kernel takes, with its NUL.
@@ -27,8 +27,14 @@ fn check_type(btf: &Btf, ty: &Type) -> Result<(), Rule> {
         Type::Int(int) => check_int(int),
         Type::Array(array) => check_array(btf, array),
         Type::Struct(c) | Type::Union(c) => check_composite(btf, ty.kind(), c),
-        Type::Enum(e) => check_size(Kind::Enum, e.size, &[1, 2, 4, 8]),
-        Type::Enum64(e) => check_size(Kind::Enum64, e.size, &[1, 2, 4, 8]),
+        Type::Enum(e) => {
+            check_size(Kind::Enum, e.size, &[1, 2, 4, 8])?;
+            e.values.iter().try_for_each(|v| check_enumerator(btf, Kind::Enum, v.name))
+        }
+        Type::Enum64(e) => {
+            check_size(Kind::Enum64, e.size, &[1, 2, 4, 8])?;
+            e.values.iter().try_for_each(|v| check_enumerator(btf, Kind::Enum64, v.name))
+        }
         Type::Float(f) => check_size(Kind::Float, f.size, &[2, 4, 8, 12, 16]),
         Type::Pointer(target) => check_target(btf, Kind::Pointer, *target),
         Type::Volatile(t) | Type::Const(t) | Type::Restrict(t) => check_modifier(btf, ty.kind(), *t),
@@ -47,24 +53,30 @@ fn check_size(kind: Kind, size: u32, allowed: &[u32]) -> Result<(), Rule> {
     if allowed.contains(&size) { Ok(()) } else { Err(Rule::Size(kind, size)) }
 }
 
-/// An identifier as the kernel takes it: letters, digits, `_` and `.`, not starting with a digit.
-fn is_identifier(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'.');
-    first && name.len() < MAX_NAME && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+/// A letter for the kernel: its character tables are those of Latin-1.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7)
 }
 
-/// A section name: printable.
+/// An identifier as the kernel takes it: letters, digits, `_` and `.`, not starting with a digit.
+fn is_identifier(name: &str) -> bool {
+    let starts = |b: u8| is_letter(b) || b == b'_' || b == b'.';
+    let first = name.bytes().next().is_some_and(starts);
+    first && name.len() < MAX_NAME && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+}
+
+/// A section name: printable in Latin-1.
 fn is_section_name(name: &str) -> bool {
-    !name.is_empty() && name.len() < MAX_NAME && name.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+    let printable = |b: u8| matches!(b, b' '..=b'~' | 0xa0..);
+    !name.is_empty() && name.len() < MAX_NAME && name.bytes().all(printable)
 }
 
 fn check_name(btf: &Btf, ty: &Type) -> Result<(), Rule> {
     let (kind, name) = (ty.kind(), btf.str(ty.name()));
     let invalid = || Err(Rule::NameInvalid(kind, name.to_owned()));
     match kind {
-        Kind::Int | Kind::Float | Kind::DeclTag | Kind::TypeTag if name.is_empty() => Err(Rule::NameMissing(kind)),
-        // Names of integers hold blanks; tags hold anything.
+        Kind::DeclTag | Kind::TypeTag if name.is_empty() => Err(Rule::NameMissing(kind)),
+        // Names of integers hold blanks or are missing; tags hold anything.
         Kind::Int | Kind::Float | Kind::DeclTag | Kind::TypeTag => Ok(()),
         Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 if name.is_empty() => Ok(()),
         Kind::DataSection if !is_section_name(name) => invalid(),
@@ -85,10 +97,15 @@ fn check_name(btf: &Btf, ty: &Type) -> Result<(), Rule> {
     }
 }
 
+fn check_enumerator(btf: &Btf, kind: Kind, name: StringOffset) -> Result<(), Rule> {
+    let name = btf.str(name);
+    if is_identifier(name) { Ok(()) } else { Err(Rule::NameInvalid(kind, name.to_owned())) }
+}
+
 fn check_int(int: &Int) -> Result<(), Rule> {
     let Int { size, bits, bit_offset: offset, .. } = *int;
     let used = u32::from(bits) + u32::from(offset);
-    if used > size.saturating_mul(8) || used > MAX_INT_BITS || bits == 0 {
+    if used > size.saturating_mul(8) || used > MAX_INT_BITS {
         return Err(Rule::IntBits { bits, offset, size });
     }
     if !matches!(int.encoding.0, 0 | 1 | 2 | 4) {
@@ -101,16 +118,24 @@ fn no_size(btf: &Btf, what: &'static str, id: TypeId) -> Rule {
     Rule::NoSize { what, id, kind: btf.resolve(id).1.kind() }
 }
 
+/// Size of a value that can be part of another: sections have a size but are no values.
+fn value_size(btf: &Btf, what: &'static str, id: TypeId) -> Result<u64, Rule> {
+    let size = btf.size_of(id).filter(|_| btf.resolve(id).1.kind() != Kind::DataSection);
+    size.ok_or_else(|| no_size(btf, what, id))
+}
+
+/// An integer of 1, 2, 4, 8 or 16 bytes that uses all of its bits.
+fn is_plain(int: &Int) -> bool {
+    let whole = int.bit_offset == 0 && u32::from(int.bits) == int.size.saturating_mul(8);
+    whole && matches!(int.size, 1 | 2 | 4 | 8 | 16)
+}
+
 fn check_array(btf: &Btf, array: &Array) -> Result<(), Rule> {
-    // The kernel wants an integer of 1, 2, 4, 8 or 16 bytes that uses all of its bits.
-    let plain = |i: &Int| {
-        i.bit_offset == 0 && u32::from(i.bits) == i.size.saturating_mul(8) && matches!(i.size, 1 | 2 | 4 | 8 | 16)
-    };
-    if !btf.int(array.index).is_some_and(plain) {
+    if !btf.int(array.index).is_some_and(is_plain) {
         return Err(Rule::ArrayIndex(array.index));
     }
-    let element = btf.size_of(array.element).ok_or_else(|| no_size(btf, "array element", array.element))?;
-    if btf.int(array.element).is_some_and(|i| !plain(i)) {
+    let element = value_size(btf, "array element", array.element)?;
+    if btf.int(array.element).is_some_and(|i| !is_plain(i)) {
         return Err(no_size(btf, "array element (an integer that does not use all its bits)", array.element));
     }
     match element.checked_mul(array.len.into()) {
@@ -142,7 +167,10 @@ fn check_composite(btf: &Btf, kind: Kind, composite: &Composite) -> Result<(), R
 }
 
 fn check_member(btf: &Btf, composite: &Composite, index: usize, member: &Member) -> Result<(), Rule> {
-    let bytes = btf.size_of(member.ty).ok_or_else(|| no_size(btf, "member", member.ty))?;
+    let bytes = value_size(btf, "member", member.ty)?;
+    if composite.kind_flag && btf.int(member.ty).is_some_and(|i| !is_plain(i)) {
+        return Err(Rule::Member(index, "has an integer type that does not use all its bits"));
+    }
     let (start, bits) = match btf.bitfield(composite, member) {
         Some((start, bits)) => {
             let holds_bits = matches!(btf.resolve(member.ty).1, Type::Int(_) | Type::Enum(_) | Type::Enum64(_));
@@ -166,10 +194,10 @@ fn check_member(btf: &Btf, composite: &Composite, index: usize, member: &Member)
     Ok(())
 }
 
-/// Pointers and modifiers may not refer to functions' names, variables, sections or declaration tags.
+/// Pointers and modifiers may not refer to variables, sections or declaration tags.
 fn check_target(btf: &Btf, kind: Kind, id: TypeId) -> Result<(), Rule> {
     match btf.kind(id) {
-        found @ (Kind::Function | Kind::Variable | Kind::DataSection | Kind::DeclTag) => {
+        found @ (Kind::Variable | Kind::DataSection | Kind::DeclTag) => {
             Err(Rule::Reference { kind, id, found, wanted: "a type of values or a signature" })
         }
         _ => Ok(()),
@@ -196,9 +224,8 @@ fn check_function(btf: &Btf, function: &Function) -> Result<(), Rule> {
 }
 
 fn check_prototype(btf: &Btf, prototype: &FunctionPrototype) -> Result<(), Rule> {
-    if !prototype.ret.is_void() && btf.size_of(prototype.ret).is_none() && !btf.skip_modifiers(prototype.ret).is_void()
-    {
-        return Err(no_size(btf, "return value", prototype.ret));
+    if !prototype.ret.is_void() {
+        value_size(btf, "return value", prototype.ret)?;
     }
     for (index, parameter) in prototype.parameters.iter().enumerate() {
         let name = btf.str(parameter.name);
@@ -211,9 +238,7 @@ fn check_prototype(btf: &Btf, prototype: &FunctionPrototype) -> Result<(), Rule>
         if !name.is_empty() && !is_identifier(name) {
             return Err(Rule::NameInvalid(Kind::FunctionPrototype, name.to_owned()));
         }
-        if btf.size_of(parameter.ty).is_none() {
-            return Err(no_size(btf, "parameter", parameter.ty));
-        }
+        value_size(btf, "parameter", parameter.ty)?;
     }
     Ok(())
 }
@@ -222,6 +247,9 @@ fn check_variable(btf: &Btf, variable: &Variable) -> Result<(), Rule> {
     if variable.ty.is_void() || matches!(btf.kind(variable.ty), Kind::Variable | Kind::DataSection) {
         let (id, found) = (variable.ty, btf.kind(variable.ty));
         return Err(Rule::Reference { kind: Kind::Variable, id, found, wanted: "a type of values" });
+    }
+    if variable.linkage == VariableLinkage::Extern {
+        return Err(Rule::ExternVariable);
     }
     match btf.size_of(variable.ty) {
         Some(_) => Ok(()),
