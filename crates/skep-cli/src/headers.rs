@@ -49,6 +49,7 @@ fn struct_names() -> Vec<&'static str> {
         .iter()
         .flat_map(|proto| proto.prototype.split("struct ").skip(1))
         .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
+        .filter(|name| !name.is_empty())
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -58,6 +59,11 @@ fn struct_names() -> Vec<&'static str> {
 /// `static long (* const bpf_x)(…) = (void *) 1;` from the prototype `long bpf_x(…)`.
 fn declaration(proto: &helper::HelperProto) -> String {
     let name = format!("bpf_{}", proto.name);
-    let pointer = format!("(* const {name})");
-    format!("static {} = (void *) {};", proto.prototype.replacen(&name, &pointer, 1).trim_end_matches(';'), proto.id)
+    // With its parenthesis, since a struct may have the helper's name.
+    let (function, pointer) = (format!("{name}("), format!("(* const {name})("));
+    format!(
+        "static {} = (void *) {};",
+        proto.prototype.replacen(&function, &pointer, 1).trim_end_matches(';'),
+        proto.id
+    )
 }
