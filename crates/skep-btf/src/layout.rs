@@ -4,7 +4,7 @@
 
 use crate::btf::Btf;
 use crate::types::{Composite, Int, Member, Type, TypeId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A named member found by [`Btf::find_member`] or [`Btf::members`], with its place in the outermost struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,23 +133,26 @@ impl Btf {
             Type::Pointer(_) => Some(word),
             Type::Array(a) => self.align_of(a.element),
             Type::Variable(v) => self.align_of(v.ty),
-            Type::Struct(c) | Type::Union(c) => self.align_of_composite(c, &mut HashSet::new()),
+            Type::Struct(c) | Type::Union(c) => self.align_of_composite(c, &mut HashMap::new()),
             _ => None,
         }
     }
 
     /// The largest alignment of a member, or 1 when some member or the size shows that the struct is packed.
-    fn align_of_composite(&self, composite: &Composite, seen: &mut HashSet<TypeId>) -> Option<u32> {
+    fn align_of_composite(&self, composite: &Composite, known: &mut HashMap<TypeId, u32>) -> Option<u32> {
         let mut align = 1;
         for member in &composite.members {
             let mut id = self.skip_modifiers(member.ty);
             while let Type::Array(a) = self.ty(id) {
                 id = self.skip_modifiers(a.element);
             }
-            let of_member = match self.ty(id) {
-                // A struct met before has had its say.
-                Type::Struct(_) | Type::Union(_) if !seen.insert(id) => continue,
-                Type::Struct(c) | Type::Union(c) => self.align_of_composite(c, seen)?,
+            let of_member = match (known.get(&id), self.ty(id)) {
+                (Some(known), _) => *known,
+                (None, Type::Struct(c) | Type::Union(c)) => {
+                    let align = self.align_of_composite(c, known)?;
+                    known.insert(id, align);
+                    align
+                }
                 _ => self.align_of(id)?,
             };
             if self.bitfield(composite, member).is_none() && !member.bit_offset.is_multiple_of(of_member * 8) {

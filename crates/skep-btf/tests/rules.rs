@@ -29,7 +29,7 @@ macro_rules! rules {
     ($($name:ident: $add:expr => $pattern:pat,)*) => {
         $(#[test] fn $name() {
             let found = verdict(|b| { let add: fn(&mut BtfBuilder) = $add; add(b) });
-            assert!(matches!(found, $pattern), "{found:?}");
+            let $pattern = found else { panic!("{found:?}") };
         })*
     };
 }

@@ -320,6 +320,20 @@ mod tests {
     }
 
     #[test]
+    fn names_of_other_languages_become_c() {
+        let text = dump(|b| {
+            let word = b.int("u32", 4, IntEncoding::UNSIGNED);
+            let flag = b.int("bool", 1, IntEncoding::BOOL);
+            b.structure("Option<u32>", 8, &[("__0", word, 0, 0), ("register", flag, 32, 0)]);
+            b.structure("Option u32 ", 0, &[]);
+        });
+        let expected = "typedef unsigned int u32;\ntypedef _Bool bool;\n\
+                        struct Option_u32_ {\n\tu32 __0;\n\tbool register_;\n};\n\
+                        struct Option_u32____2 {\n};";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn types_without_name_that_hold_themselves_are_an_error() {
         let mut builder = BtfBuilder::new();
         let next = TypeId(builder.next_id().0 + 1);

@@ -71,7 +71,7 @@ const SCALAR_WORDS: &[&str] =
 pub(super) fn identifier(name: &str) -> String {
     let clean = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
     let mut text: String = name.chars().map(clean).collect();
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
+    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert(0, '_');
     }
     if KEYWORDS.contains(&text.as_str()) {
