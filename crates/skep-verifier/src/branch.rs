@@ -149,7 +149,7 @@ impl Verifier<'_> {
     /// All pointers of that id turned out to be NULL.
     fn null(&mut self, state: &mut State, pointer: &Register) {
         let id = pointer.id;
-        if pointer.reference != 0 {
+        if pointer.reference == pointer.id {
             // Nothing was acquired after all.
             state.references.retain(|r| r.id != pointer.reference);
         }

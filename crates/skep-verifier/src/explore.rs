@@ -4,7 +4,7 @@
 //! ([`crate::prune`]); a path ends where an equal state was found safe, at `exit`, or at a refusal.
 
 use crate::branch::{Branch, Ways};
-use crate::check::memory::Mode;
+use crate::check::memory::{Access, Mode};
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
@@ -130,20 +130,20 @@ impl Verifier<'_> {
             }
             Insn::LoadAcquire { size, dst, base, offset } => {
                 self.check_atomic_place(state, base)?;
-                self.load(state, slot, access(base, offset, size, Mode::Read), dst, false)?;
+                self.load(state, slot, Access { aligned: true, ..access(base, offset, size, Mode::Read) }, dst, false)?;
             }
             Insn::Store { size, base, offset, src } => {
                 self.store(state, slot, access(base, offset, size, Mode::Write(stored(src))))?;
             }
             Insn::StoreRelease { size, base, offset, src } => {
                 self.check_atomic_place(state, base)?;
-                let stored = stored(skep_isa::Operand::Reg(src));
-                self.store(state, slot, access(base, offset, size, Mode::Write(stored)))?;
+                let mode = Mode::Write(stored(skep_isa::Operand::Reg(src)));
+                self.store(state, slot, Access { aligned: true, ..access(base, offset, size, mode) })?;
             }
             Insn::Atomic { op, size, base, offset, src } => {
                 self.atomic(state, slot, op, size, (base, offset), src)?;
             }
-            Insn::LoadPacket { from, .. } => self.load_packet(state, from)?,
+            Insn::LoadPacket { from, .. } => self.load_packet(state, slot, from)?,
             Insn::Jump { offset, .. } => {
                 self.exploration.jumps += 1;
                 jump(state, offset);
@@ -206,7 +206,8 @@ impl Verifier<'_> {
         on.may_goto_depth += 1;
         let next = on.slot;
         on.slot = slot;
-        self.widen_since_last_visit(&mut on);
+        let before = state.parent.and_then(|here| self.exploration.checkpoints.parent(here));
+        self.widen_since_last_visit(&mut on, before);
         on.slot = next;
         on.step = self.record(state.step, slot);
         self.put_aside(on, slot)?;
@@ -215,7 +216,7 @@ impl Verifier<'_> {
     }
 
     /// `LD_ABS` and `LD_IND`.
-    fn load_packet(&mut self, state: &mut State, from: PacketOffset) -> Check {
+    fn load_packet(&mut self, state: &mut State, slot: usize, from: PacketOffset) -> Check {
         use crate::refusal::invalid;
         if !self.info.packet_load {
             return invalid("BPF_LD_[ABS|IND] instructions not allowed for this program type");
@@ -237,6 +238,12 @@ impl Verifier<'_> {
         }
         self.clobber_caller_saved(state);
         state.set(Reg::R0, Register::UNKNOWN);
+        if state.frames.len() > 1 {
+            // Past the packet's end the function returns 0.
+            self.put_aside(state.clone(), slot)?;
+            state.set(Reg::R0, Register::constant(0));
+            self.leave_function(state)?;
+        }
         Ok(())
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn discharge(state: &State, obligation: Obligation) -> Check {
 
 /// The memory that a load or store demands.
 pub(crate) fn access(base: Reg, offset: i16, size: Size, mode: Mode) -> Access {
-    Access { base, offset: offset.into(), size: size.bytes().into(), mode }
+    Access { base, offset: offset.into(), size: size.bytes().into(), mode, aligned: false }
 }
 
 /// What a store writes.

@@ -74,6 +74,11 @@ impl Checkpoints {
         self.list.get_mut(id.0 as usize)
     }
 
+    /// The kept state before a kept state.
+    pub(crate) fn parent(&self, id: CheckpointId) -> Option<CheckpointId> {
+        self.get(id)?.state.parent
+    }
+
     /// One more path from a kept state.
     pub(crate) fn add_branch(&mut self, parent: Option<CheckpointId>) {
         if let Some(parent) = parent.and_then(|id| self.get_mut(id)) {
@@ -321,8 +326,8 @@ impl Verifier<'_> {
 
     /// Gives up what a loop body changes but nothing depends on, so that its state repeats: numbers that differ from
     /// those of the last visit here and decided nothing.
-    pub(crate) fn widen_since_last_visit(&mut self, state: &mut State) {
-        let Some(before) = self.last_visit(state) else { return };
+    pub(crate) fn widen_since_last_visit(&mut self, state: &mut State, from: Option<CheckpointId>) {
+        let Some(before) = self.last_visit(state, from) else { return };
         let values = &self.values;
         let widen = |old: &Register, new: &mut Register| {
             let numbers = old.is_scalar() && new.is_scalar();
@@ -345,9 +350,9 @@ impl Verifier<'_> {
         }
     }
 
-    /// The last kept state at this slot on this path.
-    fn last_visit(&self, state: &State) -> Option<State> {
-        let mut at = state.parent;
+    /// The last kept state at this slot on the path that ends at `from`.
+    fn last_visit(&self, state: &State, from: Option<CheckpointId>) -> Option<State> {
+        let mut at = from;
         while let Some(id) = at {
             let checkpoint = self.exploration.checkpoints.get(id)?;
             if checkpoint.state.slot == state.slot && same_calls(&checkpoint.state, state) {

@@ -48,6 +48,8 @@ pub(crate) fn may_read(kind: SocketKind, offset: i32, size: u32) -> bool {
     }
     match kind {
         SocketKind::Tcp => tcp_sock(offset, size),
+        // `struct bpf_xdp_sock` has one field: `queue_id`.
+        SocketKind::Xdp => offset == 0 && size == 4,
         _ => SOCK.iter().any(|(start, bytes, narrow)| {
             let inside = offset >= *start && offset + size as i32 <= start + *bytes as i32;
             // The destination port was four bytes once: a four-byte load still works.

@@ -1,10 +1,11 @@
 //! Look-ups in the tables of `skep-abi`: the only way by which the verifier learns what a helper, a map type or a
 //! program type is.
 
+use crate::domain::register::SocketKind;
 use crate::input::Capabilities;
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper::{HelperFlags, HelperProto};
-use skep_abi::map_type::{MapType, MapTypeInfo, ValueKind};
+use skep_abi::map_type::{MapType, MapTypeInfo, SOCKET_MAP_CHANGES, ValueKind};
 use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
 
 /// Size of `struct bpf_flow_keys` (`include/uapi/linux/bpf.h`, Linux 6.18).
@@ -44,9 +45,24 @@ pub(crate) fn return_range(info: &ProgramTypeInfo, attach_type: Option<AttachTyp
     info.return_range(attach_type).map(|range| (range.min.into(), range.max.into()))
 }
 
-/// Whether looking a key up gives a socket.
+/// Whether looking a key up gives a socket with a reference to it.
 pub(crate) fn values_are_sockets(info: &MapTypeInfo) -> bool {
     info.value_kind == ValueKind::Socket
+}
+
+/// What pointers to sockets a look-up in a map gives, if it gives any.
+pub(crate) fn socket_of_values(info: &MapTypeInfo) -> Option<SocketKind> {
+    match info.value_kind {
+        ValueKind::Socket => Some(SocketKind::Full),
+        ValueKind::XdpSocket => Some(SocketKind::Xdp),
+        _ => None,
+    }
+}
+
+/// Socket maps may be changed only where no socket can be locked.
+pub(crate) fn may_change_sockets(program: &ProgramTypeInfo, map: &MapTypeInfo, helper: &HelperProto) -> bool {
+    let restricted = values_are_sockets(map) && SOCKET_MAP_CHANGES.contains(&helper.name);
+    !restricted || program.socket_map_helpers.contains(&helper.name)
 }
 
 /// Whether the values of a map are bytes of the program's own.

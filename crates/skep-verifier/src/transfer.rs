@@ -4,6 +4,7 @@
 //! the register written is not the frame pointer. Fact preserved: if a concrete state is described by the abstract one
 //! before, the concrete successor is described by the abstract one after.
 
+use crate::check::context::invalid_access;
 use crate::check::memory::{Access, Mode, Stored, kinds_agree};
 use crate::domain::arithmetic;
 use crate::domain::precision::ValueId;
@@ -151,8 +152,12 @@ impl Verifier<'_> {
     /// `dst = -dst`
     pub(crate) fn negate(&mut self, state: &mut State, width: Width, dst: Reg) -> Check {
         let operand = *state.register(dst);
-        if operand.is_pointer() {
+        if self.is_leak(&operand) {
             return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+        }
+        if operand.is_pointer() {
+            state.set(dst, Register::UNKNOWN);
+            return Ok(());
         }
         let value = arithmetic::negate(width, &operand.value);
         state.set(dst, Register { value, origin: operand.origin, ..Register::UNKNOWN });
@@ -161,7 +166,7 @@ impl Verifier<'_> {
 
     /// Byte swaps: the result is not tracked.
     pub(crate) fn swap(&mut self, state: &mut State, dst: Reg) -> Check {
-        if state.register(dst).is_pointer() {
+        if self.is_leak(state.register(dst)) {
             return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
         }
         state.set(dst, Register::UNKNOWN);
@@ -206,7 +211,11 @@ impl Verifier<'_> {
     /// `dst = *(uN *)(base + offset)`
     pub(crate) fn load(&mut self, state: &mut State, slot: usize, access: Access, dst: Reg, signed: bool) -> Check {
         self.note_access(state, slot, access.base)?;
+        let place = state.register(access.base).kind;
         let mut loaded = self.check_access(state, access)?;
+        if signed && place == Kind::Context && loaded.is_pointer() {
+            return Err(invalid_access(access.offset, access.size));
+        }
         if loaded.is_scalar() {
             loaded = self.copy_of(&loaded);
             let size = access.size as u8;
@@ -250,7 +259,8 @@ impl Verifier<'_> {
             return denied(format!("R{} leaks addr into mem", src.number()));
         }
         self.note_access(state, slot, base)?;
-        let access = Access { base, offset: offset.into(), size: size.bytes().into(), mode: Mode::ReadOnly };
+        let access =
+            Access { base, offset: offset.into(), size: size.bytes().into(), mode: Mode::ReadOnly, aligned: true };
         self.check_access(state, access)?;
         self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
         let fetched = match op {

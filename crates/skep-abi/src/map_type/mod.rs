@@ -116,8 +116,10 @@ pub enum ValueKind {
     PerfEventFd,
     /// A file descriptor of a cgroup.
     CgroupFd,
-    /// A socket.
+    /// A socket; a program that looks one up holds a reference to it.
     Socket,
+    /// An AF_XDP socket.
+    XdpSocket,
     /// A net device or CPU to redirect to.
     Redirect,
     /// Belongs to a kernel object that is the key (socket, task, inode, cgroup).
@@ -125,6 +127,10 @@ pub enum ValueKind {
     /// No elements (rings, struct_ops, arena).
     None,
 }
+
+/// Helpers that change socket maps only in the program types that say so
+/// ([`crate::program_type::ProgramTypeInfo::socket_map_helpers`]): elsewhere the socket may be locked.
+pub const SOCKET_MAP_CHANGES: &[&str] = &["map_update_elem", "map_delete_elem"];
 
 /// One map type.
 #[derive(Clone, Copy, Debug)]

@@ -119,7 +119,7 @@ rows! {
         flags {NUMA_NODE} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY FREEZE}
         helpers ["redirect_map"]
         "CPUs to redirect to: queue length, and a program where values have 8 bytes.";
-    Xskmap "xskmap" (4, 18) key Exactly(4), value Exactly(4), Socket, entries NonZero,
+    Xskmap "xskmap" (4, 18) key Exactly(4), value Exactly(4), XdpSocket, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY} required {} operations {UPDATE DELETE NEXT_KEY FREEZE}
         helpers ["redirect_map", "map_lookup_elem"]
         "AF_XDP sockets to redirect to.";

@@ -21,6 +21,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "skc_to_unix_sock",
         "skc_to_mptcp_sock",
     ],
+    socket_map_helpers: &["map_update_elem", "map_delete_elem"],
     ..ProgramTypeInfo::new(
         ProgramType::FlowDissector,
         "flow_dissector",

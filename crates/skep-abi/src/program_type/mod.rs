@@ -101,6 +101,8 @@ pub struct ProgramTypeInfo {
     pub helpers: &'static [&'static str],
     /// Helpers that only these attach types of it have, by name.
     pub attach_helpers: &'static [(&'static [AttachType], &'static [&'static str])],
+    /// Of the helpers that change elements, those that it may call with a socket map, by name.
+    pub socket_map_helpers: &'static [&'static str],
     /// Has [`BASE_HELPERS`].
     pub base_helpers: bool,
     /// Has [`TRACING_HELPERS`].
@@ -221,6 +223,7 @@ impl ProgramTypeInfo {
             packet_load: false,
             helpers: &[],
             attach_helpers: &[],
+            socket_map_helpers: &[],
             base_helpers: true,
             tracing_helpers: false,
             returns: &[],

@@ -88,6 +88,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "tcp_raw_check_syncookie_ipv4",
         "tcp_raw_check_syncookie_ipv6",
     ],
+    socket_map_helpers: &["map_update_elem", "map_delete_elem"],
     ..ProgramTypeInfo::new(
         ProgramType::SchedCls,
         "sched_cls",

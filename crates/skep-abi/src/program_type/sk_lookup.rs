@@ -34,6 +34,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "skc_to_mptcp_sock",
     ],
     returns: &[returns(&[], 0, 1)],
+    socket_map_helpers: &["map_update_elem", "map_delete_elem"],
     ..ProgramTypeInfo::new(
         ProgramType::SkLookup,
         "sk_lookup",

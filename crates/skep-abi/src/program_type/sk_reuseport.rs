@@ -30,6 +30,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "sk_select_reuseport",
         "ktime_get_coarse_ns",
     ],
+    socket_map_helpers: &["map_update_elem", "map_delete_elem"],
     ..ProgramTypeInfo::new(
         ProgramType::SkReuseport,
         "sk_reuseport",

@@ -60,6 +60,7 @@ const SOCKETS: &[Accepted] = &[
     (Kind::Socket(SocketKind::Common), NONE),
     (Kind::Socket(SocketKind::Full), NONE),
     (Kind::Socket(SocketKind::Tcp), NONE),
+    (Kind::Socket(SocketKind::Xdp), NONE),
 ];
 
 /// The kinds that an argument accepts, and how Linux lists them.
@@ -88,6 +89,7 @@ fn accepted(kind: &ArgKind) -> (&'static [Accepted], &'static str) {
                 (Kind::Socket(SocketKind::Common), NONE),
                 (Kind::Socket(SocketKind::Full), NONE),
                 (Kind::Socket(SocketKind::Tcp), NONE),
+                (Kind::Socket(SocketKind::Xdp), NONE),
                 (BTF, NONE),
                 (BTF, PointerFlags::TRUSTED),
             ],
@@ -135,7 +137,7 @@ impl Verifier<'_> {
         index: usize,
         facts: &mut CallFacts,
     ) -> Check {
-        let Some(kind) = self.helper_args(helper).get(index) else { return Ok(()) };
+        let Some(kind) = self.argument_kind(helper, index, facts) else { return Ok(()) };
         let Some(reg) = Reg::new(index as u8 + 1) else { return Ok(()) };
         let register = *state.register(reg);
         let number = reg.number();
@@ -186,6 +188,18 @@ impl Verifier<'_> {
     /// The arguments of a helper in programs of this type.
     pub(crate) fn helper_args(&self, helper: &'static HelperProto) -> &'static [ArgKind] {
         helper.args_in(self.program.program_type)
+    }
+
+    /// The kind of one argument; what a socket map holds are sockets.
+    fn argument_kind(&self, helper: &'static HelperProto, index: usize, facts: &CallFacts) -> Option<&'static ArgKind> {
+        let kind = self.helper_args(helper).get(index)?;
+        let sockets = facts.map.is_some_and(|(map, _)| {
+            crate::tables::values_are_sockets(crate::tables::map_info(self.maps.facts(map).map_type))
+        });
+        match kind {
+            ArgKind::MapValue if sockets => Some(&ArgKind::BtfSockCommon),
+            kind => Some(kind),
+        }
     }
 
     fn check_argument_kind(&self, reg: Reg, register: &Register, kind: &ArgKind) -> Check {
@@ -256,7 +270,8 @@ impl Verifier<'_> {
     ) -> Check {
         let register = *state.register(reg);
         let number = reg.number();
-        match &self.helper_args(helper)[index] {
+        let Some(kind) = self.argument_kind(helper, index, facts) else { return Ok(()) };
+        match kind {
             ArgKind::ConstMapPtr => self.take_map(&register, facts),
             ArgKind::MapKey => {
                 let (map, _) = facts.map.ok_or_else(no_map)?;
@@ -267,8 +282,7 @@ impl Verifier<'_> {
             ArgKind::MapValue | ArgKind::MapValueOrNull | ArgKind::MapValueUninit => {
                 let (map, _) = facts.map.ok_or_else(no_map)?;
                 let size = self.maps.facts(map).value_size;
-                let access =
-                    if writes_nothing(&self.helper_args(helper)[index]) { MemAccess::Read } else { MemAccess::Write };
+                let access = if writes_nothing(kind) { MemAccess::Read } else { MemAccess::Write };
                 self.check_helper_memory(state, reg, size, access, false, facts)
             }
             // Checked with the size that follows.
@@ -443,8 +457,8 @@ impl Verifier<'_> {
         access: MemAccess,
         facts: &mut CallFacts,
     ) -> Check {
-        if size == 0 {
-            return if zero { Ok(()) } else { denied("invalid zero-sized read") };
+        if size == 0 && !zero {
+            return denied("invalid zero-sized read");
         }
         let range = self.stack_range(reg, base, 0, size, access != MemAccess::Read)?;
         match access {

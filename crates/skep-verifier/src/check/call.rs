@@ -88,7 +88,8 @@ impl Verifier<'_> {
     fn check_map_argument(&mut self, helper: &HelperProto, slot: usize, facts: &CallFacts) -> Check {
         let Some((map, _)) = facts.map else { return Ok(()) };
         let about = self.maps.facts(map);
-        let fits = tables::map_info(about.map_type).helpers.contains(&helper.name);
+        let info = tables::map_info(about.map_type);
+        let fits = info.helpers.contains(&helper.name) && tables::may_change_sockets(self.info, info, helper);
         if !fits {
             return invalid(format!(
                 "cannot pass map_type {} into func bpf_{}#{}",

@@ -49,6 +49,8 @@ pub(crate) struct Access {
     pub(crate) size: u32,
     /// What is done.
     pub(crate) mode: Mode,
+    /// It must be aligned to its size wherever it goes (atomic operations).
+    pub(crate) aligned: bool,
 }
 
 /// A stretch of memory for [`Verifier::check_region`].
@@ -152,7 +154,7 @@ impl Verifier<'_> {
     }
 
     fn check_alignment(&self, base: &Register, access: &Access) -> Check {
-        let strict = self.options.strict_alignment;
+        let strict = self.options.strict_alignment || access.aligned;
         let (name, strict) = match base.kind {
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 return self.check_packet_alignment(base, access, strict);
@@ -166,6 +168,7 @@ impl Verifier<'_> {
             Kind::Socket(SocketKind::Full) => ("sock ", strict),
             Kind::Socket(SocketKind::Common) => ("sock_common ", strict),
             Kind::Socket(SocketKind::Tcp) => ("tcp_sock ", strict),
+            Kind::Socket(SocketKind::Xdp) => ("xdp_sock ", strict),
             _ => ("", strict),
         };
         if !strict || access.size <= 1 {

@@ -6,11 +6,16 @@ use crate::domain::scalar::Scalar;
 use crate::domain::state::{Reference, State};
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
-use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
+use skep_abi::helper::{ArgKind, HelperFlags, HelperProto, ReturnKind};
 
 impl Verifier<'_> {
     /// The value a helper returns.
-    pub(crate) fn returned(&mut self, state: &mut State, helper: &HelperProto, facts: &CallFacts) -> Check<Register> {
+    pub(crate) fn returned(
+        &mut self,
+        state: &mut State,
+        helper: &'static HelperProto,
+        facts: &CallFacts,
+    ) -> Check<Register> {
         let mut result = match helper.ret {
             ReturnKind::Integer => self.returned_number(helper, facts),
             ReturnKind::Void => Register::UNINITIALISED,
@@ -35,12 +40,16 @@ impl Verifier<'_> {
                 return Err(Refusal::unsupported(format!("bpf_{}", helper.name)));
             }
         };
-        if helper.flags.contains(HelperFlags::ACQUIRES) {
+        let from_sockets = facts.map.is_some_and(|(map, _)| {
+            crate::tables::values_are_sockets(crate::tables::map_info(self.maps.facts(map).map_type))
+        });
+        let looks_up = from_sockets && matches!(helper.ret, ReturnKind::MapValueOrNull);
+        if helper.flags.contains(HelperFlags::ACQUIRES) || looks_up {
             // One id for both: the NULL check and the release.
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
             state.references.push(Reference { id, slot: state.slot });
-        } else if result.is_pointer() && facts.reference != 0 && is_derived(&result) {
+        } else if result.is_pointer() && facts.reference != 0 && is_cast(self.helper_args(helper)) {
             // A view of the same object: gone when the object is.
             result.reference = facts.reference;
         }
@@ -68,10 +77,10 @@ impl Verifier<'_> {
                 pointer.map_identity = self.new_id();
                 pointer
             }
-            None if crate::tables::values_are_sockets(crate::tables::map_info(about.map_type)) => {
-                Register::pointer(Kind::Socket(SocketKind::Full))
-            }
-            None => Register { map_identity: identity, ..Register::pointer(Kind::MapValue(map)) },
+            None => match crate::tables::socket_of_values(crate::tables::map_info(about.map_type)) {
+                Some(kind) => Register::pointer(Kind::Socket(kind)),
+                None => Register { map_identity: identity, ..Register::pointer(Kind::MapValue(map)) },
+            },
         };
         let locked = super::lock::has_lock(&self.maps, map);
         result = self.maybe_null(result, nullable);
@@ -90,7 +99,10 @@ impl Verifier<'_> {
     }
 }
 
-/// Whether a result is another view of an object passed in: a cast between socket kinds.
-fn is_derived(result: &Register) -> bool {
-    matches!(result.kind, Kind::Socket(_))
+/// Whether a helper gives another view of the object passed to it: from one kind of socket to another.
+fn is_cast(arguments: &[ArgKind]) -> bool {
+    matches!(
+        arguments,
+        [ArgKind::SockCommon | ArgKind::BtfSockCommon | ArgKind::BtfSockCommonOrNull | ArgKind::Socket, ..]
+    )
 }

@@ -68,7 +68,7 @@ impl Verifier<'_> {
                 state.frame_mut().callback_depth += 1;
                 // The helper may call again.
                 state.slot = frame.call_site;
-                self.widen_since_last_visit(state);
+                self.widen_since_last_visit(state, state.parent);
             }
             None => {
                 state.frames.pop();

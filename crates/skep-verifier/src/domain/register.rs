@@ -18,6 +18,8 @@ pub enum SocketKind {
     Common,
     /// `struct bpf_tcp_sock`
     Tcp,
+    /// `struct bpf_xdp_sock`
+    Xdp,
 }
 
 /// What kind of thing a register holds.
@@ -212,6 +214,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Socket(SocketKind::Full) => "sock",
         Kind::Socket(SocketKind::Common) => "sock_common",
         Kind::Socket(SocketKind::Tcp) => "tcp_sock",
+        Kind::Socket(SocketKind::Xdp) => "xdp_sock",
         Kind::Btf(_) => "ptr_",
         Kind::Memory(_) => "mem",
         Kind::Function(_) => "func",

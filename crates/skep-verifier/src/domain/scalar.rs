@@ -190,6 +190,14 @@ impl Scalar {
         if self.smin32 as u32 <= self.smax32 as u32 {
             self.umin32 = self.umin32.max(self.smin32 as u32);
             self.umax32 = self.umax32.min(self.smax32 as u32);
+        } else if self.umax32 < self.smin32 as u32 && self.umin32 as i32 >= 0 {
+            // The unsigned range misses the negative part of the signed one: only the positive part is left.
+            self.smin32 = self.umin32 as i32;
+            self.umax32 = self.umax32.min(self.smax32 as u32);
+        } else if (self.smax32 as u32) < self.umin32 && (self.umax32 as i32) < 0 {
+            // … misses the non-negative part.
+            self.smax32 = self.umax32 as i32;
+            self.umin32 = self.umin32.max(self.smin32 as u32);
         }
     }
 
