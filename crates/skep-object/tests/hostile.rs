@@ -3,7 +3,7 @@
 mod common;
 
 use proptest::prelude::*;
-use skep_object::{ErrorKind, ExternSpec, KernelObject, MapIndex, ObjectSpec, Resolver};
+use skep_object::{ErrorKind, ExternSpec, KernelObject, MapIndex, ObjectError, ObjectSpec, Resolver};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
@@ -66,13 +66,20 @@ impl Resolver for Anything {
     }
 }
 
-/// Reads an object and links every program of it.
+/// Reads an object, alone and linked with another one, and links every program of it.
 fn exercise(bytes: &[u8]) {
+    examine(bytes.len(), || ObjectSpec::parse(bytes));
+    if let Some(other) = objects().get(1) {
+        examine(bytes.len() + other.len(), || ObjectSpec::parse_linked(&[("damaged", bytes), ("other", other)]));
+    }
+}
+
+fn examine(len: usize, read: impl FnOnce() -> Result<ObjectSpec, ObjectError>) {
     HELD.set(0);
     MOST.set(0);
-    let parsed = ObjectSpec::parse(bytes);
+    let parsed = read();
     let most = MOST.get() as usize;
-    assert!(most <= bytes.len() * PER_BYTE + ANY, "{most} bytes of memory for a file of {}", bytes.len());
+    assert!(most <= len * PER_BYTE + ANY, "{most} bytes of memory for a file of {len}");
     match parsed {
         Ok(object) => {
             let kernel = Anything(object.btf.iter().cloned().collect());
@@ -80,7 +87,10 @@ fn exercise(bytes: &[u8]) {
                 check(program);
                 let _ = program.link(&object, &kernel);
             }
-            object.globals.iter().for_each(|g| assert!(object.global_bytes(&g.name).is_some(), "{g:?}"));
+            for g in &object.globals {
+                let contents = object.maps[g.map.0].contents.as_ref().unwrap();
+                assert!(contents.read(g.offset, g.size).is_some(), "{g:?}");
+            }
         }
         Err(e) => assert!(!e.to_string().is_empty()),
     }
