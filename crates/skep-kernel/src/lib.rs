@@ -264,3 +264,13 @@ pub enum Operation {
     /// Reading the BTF of the kernel.
     Btf,
 }
+
+impl Operation {
+    /// The operation of that name: a command (`MAP_CREATE`) or `PERF_EVENT_OPEN`; `None` for others.
+    pub fn named(name: &str) -> Option<Operation> {
+        if name == "PERF_EVENT_OPEN" {
+            return Some(Operation::PerfEvent);
+        }
+        CommandNumber::ALL.iter().copied().find(|number| number.name() == name).map(Operation::Command)
+    }
+}
