@@ -1,0 +1,25 @@
+//! The kernel's own structs, under Linux's names: what CO-RE programs relocate to and what helpers hand out.
+//!
+//! One table (`structs.rs`) lays out the memory and describes it as BTF. Only fields that programs commonly read are
+//! there. An instance does not change once a program can see it.
+
+mod functions;
+mod layout;
+mod structs;
+
+pub(crate) use layout::Ptr;
+pub(crate) use structs::{Cred, TaskStruct};
+
+use layout::TypeTable;
+use skep_btf::{Btf, BtfError};
+
+/// BTF of all the structs, and of the functions and tracepoints that programs may name as their target.
+///
+/// # Errors
+/// None that the table can cause; the builder's are passed on.
+pub(crate) fn btf() -> Result<Btf, BtfError> {
+    let mut table = TypeTable::default();
+    structs::describe_all(&mut table);
+    functions::describe_all(&mut table);
+    table.build()
+}

@@ -1,0 +1,108 @@
+//! How a value is copied: around the fields that belong to the kernel, and under its lock where asked.
+
+use crate::memory::Shared;
+use std::ops::Range;
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// What a map knows of its values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ValueFormat {
+    /// Bytes of a value.
+    pub(crate) size: usize,
+    /// Offset of its `struct bpf_spin_lock`.
+    pub(crate) spin_lock: Option<usize>,
+    /// Bytes that are not copied in either direction (locks, timers, kernel pointers), in order. User space reads zeroes there.
+    pub(crate) kernel_fields: Vec<Range<usize>>,
+}
+
+impl ValueFormat {
+    /// Plain bytes.
+    pub(crate) fn plain(size: usize) -> ValueFormat {
+        ValueFormat { size, ..ValueFormat::default() }
+    }
+
+    /// Distance between the values of an array.
+    pub(crate) fn stride(&self) -> usize {
+        self.size.next_multiple_of(8)
+    }
+
+    /// Copies a value out; kernel fields read as zero. With `locked`, under the value's lock.
+    pub(crate) fn read(&self, from: Shared<'_>, to: &mut [u8], locked: bool) {
+        let _guard = locked.then(|| self.lock(from));
+        from.read(&mut to[..self.size]);
+        for field in &self.kernel_fields {
+            to[field.clone()].fill(0);
+        }
+    }
+
+    /// Copies a value in; kernel fields stay as they are. With `locked`, under the value's lock.
+    pub(crate) fn write(&self, to: Shared<'_>, from: &[u8], locked: bool) {
+        let _guard = locked.then(|| self.lock(to));
+        let mut at = 0;
+        for field in &self.kernel_fields {
+            to.part(at, field.start - at).write(&from[at..field.start]);
+            at = field.end;
+        }
+        to.part(at, self.size - at).write(&from[at..self.size]);
+    }
+
+    fn lock<'a>(&self, value: Shared<'a>) -> Option<SpinGuard<'a>> {
+        self.spin_lock.map(|offset| SpinGuard::acquire(value.word(offset)))
+    }
+}
+
+/// Takes a `struct bpf_spin_lock`: 0 free, 1 held.
+pub(crate) fn spin_lock(word: &AtomicU32) {
+    let mut tries = 0u32;
+    while word.compare_exchange_weak(0, 1, Acquire, Relaxed).is_err() {
+        tries += 1;
+        if tries.is_multiple_of(64) {
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Gives it back.
+pub(crate) fn spin_unlock(word: &AtomicU32) {
+    word.store(0, Release);
+}
+
+struct SpinGuard<'a>(&'a AtomicU32);
+
+impl<'a> SpinGuard<'a> {
+    fn acquire(word: &'a AtomicU32) -> Self {
+        spin_lock(word);
+        SpinGuard(word)
+    }
+}
+
+impl Drop for SpinGuard<'_> {
+    fn drop(&mut self) {
+        spin_unlock(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Region;
+
+    #[test]
+    fn kernel_fields_are_neither_read_nor_written() {
+        let region = Region::new(16).expect("memory");
+        region.bytes().write(&[9; 16]);
+        let format = ValueFormat { size: 12, spin_lock: Some(4), kernel_fields: vec![4..8] };
+        region.bytes().word(4).store(0, Relaxed);
+        format.write(region.bytes(), &[1; 12], true);
+        assert_eq!(region.bytes().to_vec(), [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 9, 9, 9, 9]);
+        region.bytes().word(4).store(1, Relaxed);
+        let mut seen = [7; 12];
+        format.read(region.bytes(), &mut seen, false);
+        assert_eq!(seen, [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
+    }
+}

@@ -1,0 +1,33 @@
+//! Memory that programs and user space touch at the same time.
+//!
+//! A running program reads and writes map values, rings and contexts at their native addresses, without asking. All
+//! other code reaches that memory through this module alone, under three rules:
+//!
+//! 1. **Copies are atomic.** A [`Shared`] piece of memory is read and written with relaxed atomic operations, eight bytes at a time where
+//!    aligned, so that a concurrent program's access is never a data race on our side. A value larger
+//!    than eight bytes may be seen half old, half new, as in Linux; programs use spin locks against that.
+//! 2. **Memory is type-stable.** A [`Region`] stays mapped as long as its owner lives, and the elements of a
+//!    [`Slab`] are only ever used as elements of that slab.
+//! 3. **Nothing is reused under a running program.** What is unlinked is retired (see [`crate::cpus`]) and comes back once
+//!    every run that might have seen it has ended.
+//!
+//! Addresses that come from a program which nobody verified, or that the verifier does not check (the `probe_read`
+//! family), are read with [`read_checked`], which asks the operating system and so cannot crash.
+
+mod atomic_copy;
+mod buffer;
+mod checked;
+mod region;
+mod shared;
+mod slab;
+mod slot;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use checked::{read_checked, read_of_process};
+pub(crate) use region::{DoubleMapped, Region};
+pub(crate) use shared::Shared;
+pub(crate) use slab::{Element, Link, Slab};
+pub(crate) use slot::{ObjectArray, ObjectCell};
+
+/// Bytes of a page.
+pub(crate) const PAGE: usize = 4096;

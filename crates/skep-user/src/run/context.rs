@@ -1,0 +1,255 @@
+//! What a program runs on.
+
+use super::Packet;
+use crate::memory::{Buffer, Shared};
+use skep_abi::program_type::{ContextField, ContextInfo};
+
+/// Memory that a sandboxed run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lent {
+    pub(crate) address: u64,
+    pub(crate) len: usize,
+    pub(crate) writable: bool,
+}
+
+impl Lent {
+    fn of(memory: Shared<'_>, writable: bool) -> Lent {
+        Lent { address: memory.address(), len: memory.len(), writable }
+    }
+}
+
+/// What a program runs on: its argument in r1 and the packet behind it.
+///
+/// Only this crate makes contexts, since a verified program trusts their memory ([`StructContext`], [`PlainContext`]).
+pub trait Context: sealed::Sealed {
+    /// The program's r1.
+    fn address(&self) -> u64;
+
+    /// All memory that the program reaches through it.
+    fn lend(&self) -> Vec<Lent>;
+
+    /// Whether it is a context of that shape, so that a verified program may trust it.
+    fn fits(&self, info: &ContextInfo) -> bool;
+
+    /// The packet, where there is one.
+    fn packet(&mut self) -> Option<&mut Packet> {
+        None
+    }
+
+    /// The packet was moved or resized: brings the context's pointers and lengths up to date.
+    fn refresh(&mut self) {}
+
+    /// A field of the ABI struct by name, where the context is one.
+    fn field(&self, name: &str) -> Option<u64> {
+        let _ = name;
+        None
+    }
+
+    /// Writes a field of the ABI struct. `false` if there is none of that name.
+    fn set_field(&mut self, name: &str, value: u64) -> bool {
+        let _ = (name, value);
+        false
+    }
+}
+
+mod sealed {
+    /// Keeps other crates from implementing [`super::Context`].
+    pub trait Sealed {}
+    impl Sealed for super::StructContext {}
+    impl Sealed for super::PlainContext {}
+}
+
+/// A context that is a struct of the ABI, laid out as [`skep_abi::program_type`] says, often with a packet.
+#[derive(Debug)]
+pub struct StructContext {
+    info: &'static ContextInfo,
+    fields: &'static [ContextField],
+    memory: Buffer,
+    packet: Option<Packet>,
+}
+
+impl StructContext {
+    /// A context of that shape, all zero, without a packet. `None` if the shape is no struct.
+    pub fn new(info: &'static ContextInfo) -> Option<StructContext> {
+        let ContextInfo::Struct { fields, .. } = info else { return None };
+        Some(StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None })
+    }
+
+    /// The next packet: the fields are zeroed, the pointers and `len` set.
+    pub fn set_packet(&mut self, bytes: &[u8]) {
+        self.memory.clear();
+        match &mut self.packet {
+            Some(packet) => packet.refill(bytes),
+            None => self.packet = Some(Packet::new(bytes)),
+        }
+        self.refresh();
+    }
+
+    /// The bytes of the ABI struct as a client sees them (pointers as zero).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let ContextInfo::Struct { size, .. } = self.info else { return Vec::new() };
+        self.memory.bytes().part(0, *size as usize).to_vec()
+    }
+
+    /// Overwrites the ABI struct with a client's bytes; the pointers stay.
+    pub fn set_bytes(&mut self, bytes: &[u8]) {
+        let ContextInfo::Struct { size, .. } = self.info else { return };
+        self.memory.bytes().write(&bytes[..bytes.len().min(*size as usize)]);
+        self.refresh();
+    }
+
+    /// A context of the same shape, all zero, without a packet.
+    pub(crate) fn empty_copy(&self) -> StructContext {
+        StructContext {
+            info: self.info,
+            fields: self.fields,
+            memory: Buffer::new(self.info.running_size()),
+            packet: None,
+        }
+    }
+
+    /// Names of the fields that are not zero.
+    pub(crate) fn nonzero_fields(&self) -> Vec<&'static str> {
+        let bytes = self.to_bytes();
+        let is_set = |field: &&ContextField| {
+            let start = field.offset as usize;
+            bytes.get(start..start + field.size as usize).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+        };
+        self.fields.iter().filter(is_set).map(|field| field.name).collect()
+    }
+
+    /// Takes over some fields of a context of the same shape.
+    pub(crate) fn set_bytes_of(&mut self, other: &StructContext, names: &[&str]) {
+        for field in self.fields.iter().filter(|field| names.contains(&field.name)) {
+            let (start, len) = (field.offset as usize, field.size as usize);
+            self.memory.bytes().part(start, len).copy_from(other.memory.bytes().part(start, len));
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&'static ContextField> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    fn set_pointer(&self, name: &str, address: u64) {
+        let Some(field) = self.find(name) else { return };
+        let offset = self.info.pointer_slot(field.offset).unwrap_or(field.offset as usize);
+        self.memory.bytes().part(offset, 8).write(&address.to_ne_bytes());
+    }
+}
+
+impl Context for StructContext {
+    fn fits(&self, info: &ContextInfo) -> bool {
+        let name = |info: &ContextInfo| match info {
+            ContextInfo::Struct { name, .. } => Some(*name),
+            _ => None,
+        };
+        name(self.info).is_some() && name(self.info) == name(info)
+    }
+
+    fn address(&self) -> u64 {
+        self.memory.bytes().address()
+    }
+
+    fn lend(&self) -> Vec<Lent> {
+        let packet = self.packet.as_ref().map(|packet| Lent::of(packet.memory(), true));
+        [Some(Lent::of(self.memory.bytes(), true)), packet].into_iter().flatten().collect()
+    }
+
+    fn packet(&mut self) -> Option<&mut Packet> {
+        self.packet.as_mut()
+    }
+
+    fn refresh(&mut self) {
+        let Some(packet) = &self.packet else { return };
+        let ([meta, data, end], len) = (packet.addresses(), packet.len());
+        self.set_pointer("data_meta", meta);
+        self.set_pointer("data", data);
+        self.set_pointer("data_end", end);
+        self.set_field("len", len as u64);
+    }
+
+    fn field(&self, name: &str) -> Option<u64> {
+        let field = self.find(name)?;
+        let size = usize::from(field.element).min(8);
+        let mut bytes = [0; 8];
+        self.memory.bytes().part(field.offset as usize, size).read(&mut bytes[..size]);
+        Some(u64::from_ne_bytes(bytes))
+    }
+
+    fn set_field(&mut self, name: &str, value: u64) -> bool {
+        let Some(field) = self.find(name) else { return false };
+        let size = usize::from(field.element).min(8);
+        self.memory.bytes().part(field.offset as usize, size).write(&value.to_ne_bytes()[..size]);
+        true
+    }
+}
+
+/// A context that is plain memory: arguments (`u64` each), a tracepoint's record, registers, a caller's buffer.
+#[derive(Debug)]
+pub struct PlainContext {
+    memory: Buffer,
+    len: usize,
+    /// Its arguments are what the BTF of the attach target says.
+    typed: bool,
+}
+
+/// Arguments that a BTF-typed program can have, its function's result included.
+const MOST_ARGUMENTS: usize = 13;
+
+/// How far a program can reach into a caller's buffer.
+const LARGEST_BUFFER: usize = 1 << 16;
+
+impl PlainContext {
+    /// Those bytes, followed by zeroes as far as a program with a context of that shape may reach. `None` if the shape is
+    /// a struct, or typed by BTF.
+    pub fn new(info: &ContextInfo, bytes: &[u8]) -> Option<PlainContext> {
+        let typed = matches!(info, ContextInfo::Btf);
+        if typed { None } else { PlainContext::with_room(bytes, room(info)?, false) }
+    }
+
+    /// Arguments of a BTF-typed program: numbers, and addresses of kernel structs of the types that the target's
+    /// prototype names, which outlive the context.
+    pub(crate) fn typed_arguments(values: &[u64]) -> Option<PlainContext> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        PlainContext::with_room(&bytes, room(&ContextInfo::Btf)?, true)
+    }
+
+    fn with_room(bytes: &[u8], room: usize, typed: bool) -> Option<PlainContext> {
+        let memory = Buffer::new(bytes.len().max(room));
+        memory.bytes().write(bytes);
+        Some(PlainContext { memory, len: bytes.len(), typed })
+    }
+
+    /// The bytes as they are now, as many as were given.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.memory.bytes().part(0, self.len).to_vec()
+    }
+}
+
+/// How many bytes a program may reach; `None` for structs.
+fn room(info: &ContextInfo) -> Option<usize> {
+    match info {
+        ContextInfo::Struct { .. } => None,
+        ContextInfo::Arguments { max, .. } => Some(8 * *max as usize),
+        ContextInfo::Bytes { limit, .. } => Some(*limit as usize),
+        ContextInfo::Btf => Some(8 * MOST_ARGUMENTS),
+        ContextInfo::Buffer => Some(LARGEST_BUFFER),
+        // Of a replaced function, whose program is not run by itself.
+        ContextInfo::Target => None,
+    }
+}
+
+impl Context for PlainContext {
+    fn address(&self) -> u64 {
+        self.memory.bytes().address()
+    }
+
+    fn lend(&self) -> Vec<Lent> {
+        vec![Lent::of(self.memory.bytes(), true)]
+    }
+
+    fn fits(&self, info: &ContextInfo) -> bool {
+        let enough = room(info).is_some_and(|room| room <= self.memory.bytes().len());
+        enough && (self.typed || !matches!(info, ContextInfo::Btf))
+    }
+}

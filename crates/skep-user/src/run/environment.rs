@@ -1,0 +1,227 @@
+//! What a running program can reach: helpers, maps, its packet.
+//!
+//! Addresses come from the program. In a verified run they are what the verifier proved; in the sandbox the machine
+//! checks memory, and maps are looked up among those that the run has seen.
+
+use super::{Context, Random, Redirect, RunOptions};
+use crate::cpus::Run;
+use crate::helpers;
+use crate::kernel::UserKernel;
+use crate::maps::RingBuffer;
+use crate::objects::{Map, Program};
+use crate::world::Task;
+use skep_abi::errno::Errno;
+use skep_engine::{Environment, Fault, Machine, Mode};
+use skep_isa::Size;
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+/// The state of one run.
+pub(crate) struct RunEnvironment<'a> {
+    /// The kernel.
+    pub(crate) kernel: &'a UserKernel,
+    /// The virtual CPU and what keeps lookups alive.
+    pub(crate) run: &'a Run<'a>,
+    /// The current task.
+    pub(crate) task: &'a Task,
+    /// What the program runs on.
+    pub(crate) context: &'a mut dyn Context,
+    /// The program that runs, after tail calls the last one.
+    pub(crate) program: &'a Program,
+    /// What the hook gave with the run.
+    pub(crate) options: &'a RunOptions<'a>,
+    /// Where the packet is to go.
+    pub(crate) redirect: Option<Redirect>,
+    /// Ring-buffer records that are reserved and not yet submitted.
+    pub(crate) records: Vec<(u64, &'a RingBuffer)>,
+    /// Random numbers.
+    pub(crate) random: Random,
+    /// Inner maps that the run has looked up (sandbox only).
+    pub(crate) seen_maps: Vec<u64>,
+}
+
+/// One call of a helper.
+pub(crate) struct Call<'c, 'a, 'm> {
+    /// The run.
+    pub(crate) env: &'c mut RunEnvironment<'a>,
+    /// The machine.
+    pub(crate) machine: &'c mut Machine<'m>,
+    /// r1 to r5.
+    pub(crate) args: [u64; 5],
+}
+
+/// Why a helper gives no result.
+#[derive(Debug)]
+pub(crate) enum HelperError {
+    /// r0 becomes the negative number.
+    Errno(Errno),
+    /// The program ends.
+    Fault(Fault),
+}
+
+impl From<Errno> for HelperError {
+    fn from(errno: Errno) -> Self {
+        HelperError::Errno(errno)
+    }
+}
+
+impl From<Fault> for HelperError {
+    fn from(fault: Fault) -> Self {
+        HelperError::Fault(fault)
+    }
+}
+
+/// r0, or why there is none.
+pub(crate) type HelperResult = Result<u64, HelperError>;
+
+impl Environment for RunEnvironment<'_> {
+    fn call_helper(&mut self, id: u32, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault> {
+        let helper = helpers::by_id(id).ok_or(Fault::UnknownHelper(id))?;
+        match helper(&mut Call { env: self, machine, args }) {
+            Ok(value) => Ok(value),
+            Err(HelperError::Errno(errno)) => Ok(i64::from(-errno.0).cast_unsigned()),
+            Err(HelperError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    fn load_packet(&mut self, _context: u64, offset: i32, size: Size) -> Option<u64> {
+        // Negative offsets count from the network or link header; a raw packet's link header is where it begins.
+        const NETWORK: i32 = -0x10_0000;
+        const LINK: i32 = -0x20_0000;
+        let network = i32::try_from(self.context.packet()?.network_offset()).ok()?;
+        let offset = match offset {
+            0.. => offset,
+            NETWORK..0 => offset.checked_sub(NETWORK)?.checked_add(network)?,
+            LINK..NETWORK => offset.checked_sub(LINK)?,
+            _ => return None,
+        };
+        let len = usize::from(size.bytes());
+        let part = self.context.packet()?.part(u64::try_from(offset).ok()?, len as u64)?;
+        let mut bytes = [0; 8];
+        part.read(&mut bytes[8 - len..]);
+        Some(u64::from_be_bytes(bytes))
+    }
+}
+
+impl RunEnvironment<'_> {
+    /// Gives back what the program left reserved when it was ended early.
+    pub(crate) fn clean_up(&mut self) {
+        for (record, ring) in self.records.drain(..) {
+            ring.commit(record, true, 0);
+        }
+    }
+}
+
+impl<'a> Call<'_, 'a, '_> {
+    /// The map behind a map argument.
+    pub(crate) fn map(&self, address: u64) -> Result<&'a Map, HelperError> {
+        let env = &self.env;
+        if self.machine.mode() == Mode::Sandbox {
+            let own = env.program.maps.iter().any(|map| std::ptr::from_ref::<Map>(map) as u64 == address);
+            if !own && !env.seen_maps.contains(&address) {
+                return Err(Fault::Memory { address, len: 8, write: false }.into());
+            }
+        }
+        // SAFETY: the address is that of a map: the verifier's proof, or the look-up above. The maps of a program live as
+        // long as the program, which the run holds; inner maps that a look-up gave are kept alive by the run (`Run`).
+        Ok(unsafe { &*std::ptr::with_exposed_provenance::<Map>(address as usize) })
+    }
+
+    /// Copies `len` bytes of the program's memory.
+    pub(crate) fn bytes(&self, address: u64, len: usize) -> Result<Bytes, HelperError> {
+        let mut bytes = Bytes::new(len);
+        self.machine.read(address, bytes.as_mut())?;
+        Ok(bytes)
+    }
+
+    /// Lets the program use memory that a helper found: in the sandbox it becomes a region.
+    pub(crate) fn lend(&mut self, address: u64, len: usize) -> u64 {
+        if let (Mode::Sandbox, Some(memory)) = (self.machine.mode(), NonNull::new(address as *mut u8)) {
+            // SAFETY: callers pass memory that stays mapped until the run ends (map values, ring records, task structs)
+            // and that nobody holds a Rust reference to which forbids writing.
+            unsafe { self.machine.expose(memory, len, true) };
+        }
+        address
+    }
+
+    /// The same for memory that the program must not write.
+    pub(crate) fn lend_read_only(&mut self, address: u64, len: usize) -> u64 {
+        if let (Mode::Sandbox, Some(memory)) = (self.machine.mode(), NonNull::new(address as *mut u8)) {
+            // SAFETY: as in `lend`; nobody writes.
+            unsafe { self.machine.expose(memory, len, false) };
+        }
+        address
+    }
+
+    /// Lets the program use the packet's memory, which may be another since it grew.
+    pub(crate) fn lend_context(&mut self) {
+        if self.machine.mode() == Mode::Sandbox {
+            for lent in self.env.context.lend() {
+                self.lend(lent.address, lent.len);
+            }
+        }
+    }
+
+    /// Lets a program that is tail-called use the maps whose values it addresses directly.
+    pub(crate) fn lend_values_of(&mut self, program: &Program) {
+        if self.machine.mode() == Mode::Sandbox {
+            for values in program.maps.iter().filter_map(|map| map.implementation.direct_values()) {
+                self.lend(values.address(), values.len());
+            }
+        }
+    }
+
+    /// The 32-bit word at an address of the program's, to be used as an atomic.
+    pub(crate) fn word(&self, address: u64) -> Result<&'a AtomicU32, HelperError> {
+        let _checked: [u8; 4] = self.machine.read_array(address)?;
+        if !address.is_multiple_of(4) {
+            return Err(Fault::Memory { address, len: 4, write: true }.into());
+        }
+        // SAFETY: aligned, and a spin lock in a map value: the verifier's proof; in the sandbox the memory was readable just
+        // now and all that is lent lives until the run ends.
+        Ok(unsafe { &*std::ptr::with_exposed_provenance::<AtomicU32>(address as usize) })
+    }
+
+    /// Calls a function of the program.
+    pub(crate) fn call_back(&mut self, function: u64, args: [u64; 5]) -> Result<u64, HelperError> {
+        Ok(self.machine.call_back(self.env, function, args)?)
+    }
+
+    /// The virtual CPU.
+    pub(crate) fn cpu(&self) -> u32 {
+        self.env.run.cpu()
+    }
+}
+
+/// A short-lived copy: on the stack where it is small.
+pub(crate) enum Bytes {
+    /// So many bytes of an array.
+    Inline([u8; 64], usize),
+    /// More.
+    Heap(Vec<u8>),
+}
+
+impl Bytes {
+    /// `len` zeroes.
+    fn new(len: usize) -> Bytes {
+        if len <= 64 { Bytes::Inline([0; 64], len) } else { Bytes::Heap(vec![0; len]) }
+    }
+
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Bytes::Inline(bytes, len) => &mut bytes[..*len],
+            Bytes::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Inline(bytes, len) => &bytes[..*len],
+            Bytes::Heap(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! One run from beginning to end.
+
+use super::{Context, Outcome, Random, RunEnvironment};
+use crate::kernel::UserKernel;
+use crate::objects::Program;
+use crate::world::Task;
+use skep_engine::{Fault, Mode, Region, Sandbox};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a hook gives with a run. The default is a run in the kernel's current task, on any CPU, without anything more.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions<'a> {
+    /// The current task; `None` for the kernel's.
+    pub task: Option<Arc<Task>>,
+    /// The virtual CPU to run on (modulo their number); `None` for any that is free.
+    pub cpu: Option<u32>,
+    /// What `bpf_get_attach_cookie` gives.
+    pub cookie: u64,
+    /// Call stack inside the kernel, innermost first.
+    pub kernel_stack: &'a [u64],
+    /// Call stack of the task, innermost first.
+    pub user_stack: &'a [u64],
+    /// Measure the time of the run.
+    pub timed: bool,
+}
+
+impl UserKernel {
+    /// Runs a program on a context of its type; on any other it ends with a memory fault at once.
+    pub fn run(&self, program: &Program, context: &mut dyn Context) -> Outcome {
+        self.run_with(program, context, &RunOptions::default())
+    }
+
+    /// Runs a program with all that the hook has to say.
+    pub fn run_with(&self, program: &Program, context: &mut dyn Context, options: &RunOptions<'_>) -> Outcome {
+        let run = match options.cpu.or(self.config.cpu) {
+            Some(cpu) => self.cpus.enter_on(cpu),
+            None => self.cpus.enter(),
+        };
+        let task = options.task.clone().unwrap_or_else(|| self.task());
+        let mut environment = RunEnvironment {
+            kernel: self,
+            run: &run,
+            task: &task,
+            context,
+            program,
+            options,
+            redirect: None,
+            records: Vec::new(),
+            random: Random::new(self.next_seed()),
+            seen_maps: Vec::new(),
+        };
+        let timed = options.timed || self.statistics.are_on();
+        let start = timed.then(Instant::now);
+        let result = self.execute(program, &mut environment);
+        let nanoseconds = start.map_or(0, |start| u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        environment.clean_up();
+        if self.statistics.are_on() {
+            program.statistics.note(nanoseconds);
+        }
+        let (ret, fault) = match result {
+            Ok(ret) => (ret, None),
+            // Tail calls and exceptions that end the program on purpose carry its result.
+            Err(Fault::Unwind(ret)) => (ret, None),
+            Err(fault) => (0, Some(fault)),
+        };
+        Outcome { ret, redirect: environment.redirect, nanoseconds, fault }
+    }
+
+    fn execute(&self, program: &Program, environment: &mut RunEnvironment<'_>) -> Result<u64, Fault> {
+        if !environment.context.fits(&program.program_type().info().context) {
+            return Err(Fault::Memory { address: environment.context.address(), len: 0, write: false });
+        }
+        let address = environment.context.address();
+        if self.config.mode == Mode::Interpreter {
+            // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
+            // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context is
+            // one of our own types, which lay their memory out as the program-type table says; hooks pair it with the
+            // program's type. Helpers follow the helper table.
+            return unsafe { program.executable.run(environment, address) };
+        }
+        let mut sandbox = Sandbox::new(self.config.budget);
+        for lent in environment.context.lend() {
+            lend(&mut sandbox, lent.address, lent.len, lent.writable);
+        }
+        for map in &program.maps {
+            if let Some(values) = map.implementation.direct_values() {
+                lend(&mut sandbox, values.address(), values.len(), true);
+            }
+        }
+        sandbox.run(&program.executable, environment, [address, 0, 0, 0, 0])
+    }
+}
+
+fn lend(sandbox: &mut Sandbox<'_>, address: u64, len: usize, writable: bool) {
+    if let Some(memory) = NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize)) {
+        // SAFETY: the memory is that of the context or of a map of the program, both of which outlive the run, and it is
+        // only touched through atomics and by the program meanwhile.
+        sandbox.lend(unsafe { Region::from_raw(memory, len, writable) });
+    }
+}
