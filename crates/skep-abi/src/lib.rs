@@ -3,6 +3,7 @@
 //! | table | module |
 //! |---|---|
 //! | helpers | [`helper`] |
+//! | kernel functions | [`kfunc`] |
 //! | map types | [`map_type`] |
 //! | program types, their contexts and sections | [`program_type`] |
 //! | attach types | [`attach_type`] |
@@ -14,6 +15,7 @@ pub mod attach_type;
 pub mod command;
 pub mod errno;
 pub mod helper;
+pub mod kfunc;
 pub mod license;
 pub mod map_type;
 pub mod program_type;

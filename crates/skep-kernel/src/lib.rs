@@ -19,6 +19,10 @@ pub use perf::{PerfEvent, PerfEventKind, PerfSample, SampleRate};
 pub use skep_abi::command::{Command, Failure, Reply};
 pub use skep_abi::errno::Errno;
 
+use skep_abi::attach_type::AttachType;
+use skep_abi::command::CommandNumber;
+use skep_abi::map_type::MapType;
+use skep_abi::program_type::ProgramType;
 use skep_btf::Btf;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -228,9 +232,9 @@ pub trait Kernel: Send + Sync {
         Err(Errno::EOPNOTSUPP)
     }
 
-    /// More about a failed command than its errno says: which capability, option or sysctl is missing.
-    fn explain(&self, command: &str, errno: Errno) -> Option<String> {
-        let _ = (command, errno);
+    /// More about a failure than its errno says: which capability, build option or setting is missing.
+    fn explain(&self, operation: Operation, errno: Errno) -> Option<String> {
+        let _ = (operation, errno);
         None
     }
 }
@@ -238,5 +242,35 @@ pub trait Kernel: Send + Sync {
 impl std::fmt::Debug for dyn Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Kernel({})", self.name())
+    }
+}
+
+/// What failed, for [`Kernel::explain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A command.
+    Command(CommandNumber),
+    /// Loading a program of that type.
+    LoadProgram(ProgramType),
+    /// Making a map of that type.
+    CreateMap(MapType),
+    /// Attaching a program of that type, without or with that attach type.
+    Attach(ProgramType, Option<AttachType>),
+    /// Opening or using a perf event.
+    PerfEvent,
+    /// Looking a tracepoint up.
+    Tracepoint,
+    /// Reading the BTF of the kernel.
+    Btf,
+}
+
+impl Operation {
+    /// The operation of that name: a command (`MAP_CREATE`) or `PERF_EVENT_OPEN`; `None` for others.
+    pub fn named(name: &str) -> Option<Operation> {
+        if name == "PERF_EVENT_OPEN" {
+            return Some(Operation::PerfEvent);
+        }
+        CommandNumber::ALL.iter().copied().find(|number| number.name() == name).map(Operation::Command)
     }
 }

@@ -1,6 +1,6 @@
 //! Errors: what was to be done, to what, why it failed, and what to do next.
 
-use skep_kernel::{Errno, Kernel};
+use skep_kernel::{Errno, Kernel, Operation};
 use skep_object::{GlobalError, LinkError, ObjectError};
 use std::fmt;
 use std::path::PathBuf;
@@ -77,7 +77,8 @@ pub struct KernelError {
 impl KernelError {
     /// Describes a failed action; `command` is what [`Kernel::explain`] knows it by: `MAP_CREATE`.
     pub(crate) fn new(kernel: &dyn Kernel, command: &str, action: impl Into<String>, errno: Errno) -> Self {
-        KernelError { action: action.into(), errno, explanation: kernel.explain(command, errno) }
+        let explanation = Operation::named(command).and_then(|operation| kernel.explain(operation, errno));
+        KernelError { action: action.into(), errno, explanation }
     }
 }
 

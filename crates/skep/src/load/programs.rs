@@ -7,7 +7,7 @@ use crate::program::{Program, log_text};
 use skep_abi::command::{ObjectName, ProgLoad, ProgramFlags};
 use skep_btf::Kind;
 use skep_isa::Slot;
-use skep_kernel::{Errno, Failure, Handle, Kernel, calls};
+use skep_kernel::{Errno, Failure, Handle, Kernel, Operation, calls};
 use skep_object::{FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram, ObjectSpec, ProgramKind, ProgramSpec, Resolver as _};
 use std::ffi::CString;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl Attempt<'_> {
                         name: self.spec.name.clone(),
                         errno: failure.errno,
                         log: log_text(&log),
-                        explanation: self.kernel.explain("PROG_LOAD", failure.errno),
+                        explanation: self.kernel.explain(Operation::LoadProgram(self.kind.program_type), failure.errno),
                     });
                 }
             }

@@ -1,0 +1,138 @@
+//! The kfunc table: kernel functions that programs call by name.
+//!
+//! Arguments and results come from the kernel's BTF; a row has what BTF does not tell. Test functions of the kernel and
+//! those of single `struct_ops` (congestion control) are left out.
+
+mod table;
+
+pub use table::KFUNCS;
+
+use crate::Version;
+use crate::program_type::ProgramType;
+use bitflags::bitflags;
+
+bitflags! {
+    /// `KF_*` of Linux 6.18.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct KfuncFlags: u32 {
+        /// Returns a reference that must be released.
+        const ACQUIRE = 1 << 0;
+        /// Releases the reference in its argument.
+        const RELEASE = 1 << 1;
+        /// May return NULL.
+        const RET_NULL = 1 << 2;
+        /// Pointer arguments must be trusted.
+        const TRUSTED_ARGS = 1 << 4;
+        /// May sleep.
+        const SLEEPABLE = 1 << 5;
+        /// May harm the machine: needs CAP_SYS_BOOT.
+        const DESTRUCTIVE = 1 << 6;
+        /// Pointer arguments must be trusted or protected by RCU.
+        const RCU = 1 << 7;
+        /// Begins an iteration.
+        const ITER_NEW = 1 << 8;
+        /// Takes the next element.
+        const ITER_NEXT = 1 << 9;
+        /// Ends an iteration.
+        const ITER_DESTROY = 1 << 10;
+        /// Only inside an RCU read section.
+        const RCU_PROTECTED = 1 << 11;
+    }
+}
+
+/// Which programs may call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KfuncSet {
+    /// All.
+    Common,
+    /// Those with BTF objects: tracing, tc, XDP, struct_ops, system calls, cgroup packets.
+    Generic,
+    /// Programs on packets of the network stack.
+    Packet,
+    /// XDP.
+    Xdp,
+    /// XDP bound to a device.
+    XdpMetadata,
+    /// tc.
+    Tc,
+    /// XDP and tc.
+    XdpAndTc,
+    /// Cgroup socket addresses.
+    SockAddr,
+    /// TCP events.
+    SockOps,
+    /// Tracing.
+    Tracing,
+    /// kprobe.
+    Kprobe,
+    /// LSM.
+    Lsm,
+    /// LSM and tracing, for keys.
+    Keys,
+    /// Tracing, struct_ops, system calls, LSM: CPU masks and the like.
+    Objects,
+    /// Programs of the type system calls, for crypto contexts.
+    Syscall,
+}
+
+impl KfuncSet {
+    /// The program types; `None` is all.
+    pub const fn program_types(self) -> Option<&'static [ProgramType]> {
+        use ProgramType as P;
+        Some(match self {
+            KfuncSet::Common => return None,
+            KfuncSet::Generic => &[P::Tracing, P::SchedCls, P::Xdp, P::StructOps, P::Syscall, P::CgroupSkb],
+            KfuncSet::Packet => &[
+                P::SchedCls,
+                P::SchedAct,
+                P::SkSkb,
+                P::SocketFilter,
+                P::CgroupSkb,
+                P::LwtOut,
+                P::LwtIn,
+                P::LwtXmit,
+                P::LwtSeg6local,
+                P::Netfilter,
+                P::Tracing,
+            ],
+            KfuncSet::Xdp | KfuncSet::XdpMetadata => &[P::Xdp],
+            KfuncSet::Tc => &[P::SchedCls],
+            KfuncSet::XdpAndTc => &[P::Xdp, P::SchedCls],
+            KfuncSet::SockAddr => &[P::CgroupSockAddr],
+            KfuncSet::SockOps => &[P::SockOps],
+            KfuncSet::Tracing => &[P::Tracing],
+            KfuncSet::Kprobe => &[P::Kprobe],
+            KfuncSet::Lsm => &[P::Lsm],
+            KfuncSet::Keys => &[P::Lsm, P::Tracing],
+            KfuncSet::Objects => &[P::Tracing, P::StructOps, P::Syscall, P::Lsm],
+            KfuncSet::Syscall => &[P::Syscall],
+        })
+    }
+}
+
+/// One kfunc.
+#[derive(Clone, Copy, Debug)]
+pub struct Kfunc {
+    /// Its name in the kernel.
+    pub name: &'static str,
+    /// Which programs may call it.
+    pub set: KfuncSet,
+    /// What BTF does not tell.
+    pub flags: KfuncFlags,
+    /// First Linux release that has it.
+    pub since: Version,
+    /// One line about what it does.
+    pub doc: &'static str,
+}
+
+impl Kfunc {
+    /// Whether programs of that type may call it.
+    pub fn available(&self, program_type: ProgramType) -> bool {
+        self.set.program_types().is_none_or(|types| types.contains(&program_type))
+    }
+}
+
+/// The kfunc of that name.
+pub fn by_name(name: &str) -> Option<&'static Kfunc> {
+    KFUNCS.iter().find(|k| k.name == name)
+}
