@@ -5,6 +5,8 @@ use crate::Version;
 
 /// Largest allocation of a key and value together, less the kernel's own part of an element.
 const ALLOCATION: u32 = (4 << 20) - 512;
+/// Largest allocation.
+const WHOLE_ALLOCATION: u32 = 4 << 20;
 /// Largest value of an array.
 const INT_MAX: u32 = i32::MAX as u32;
 /// Largest value of a per-CPU map.
@@ -141,11 +143,11 @@ rows! {
         helpers ["get_local_storage"]
         properties {no_inner}
         "The same with a value for each CPU (deprecated).";
-    Queue "queue" (4, 20) key Exactly(0), value Range(1, ALLOCATION), Data, entries NonZero,
+    Queue "queue" (4, 20) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE LOOKUP_AND_DELETE FREEZE}
         helpers ["map_peek_elem", "map_pop_elem", "map_push_elem"]
         "First in, first out.";
-    Stack "stack" (4, 20) key Exactly(0), value Range(1, ALLOCATION), Data, entries NonZero,
+    Stack "stack" (4, 20) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE LOOKUP_AND_DELETE FREEZE}
         helpers ["map_peek_elem", "map_pop_elem", "map_push_elem"]
         "Last in, first out.";
@@ -177,7 +179,7 @@ rows! {
         helpers ["task_storage_get", "task_storage_delete"]
         properties {needs_btf}
         "Storage for each task; user space names it by pidfd.";
-    BloomFilter "bloom_filter" (5, 16) key Exactly(0), value Range(1, ALLOCATION), Data, entries NonZero,
+    BloomFilter "bloom_filter" (5, 16) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE FREEZE}
         helpers ["map_peek_elem", "map_push_elem"]
         "Set that may say yes wrongly but never no; `map_extra` is the number of hash functions.";

@@ -9,6 +9,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("cgroup/dev").attach(A::CgroupDevice).optional()],
     context: ContextInfo::Struct { name: "bpf_cgroup_dev_ctx", size: 12, fields: FIELDS },
     helpers: &["perf_event_output", "get_local_storage"],
+    attach_helpers: &[(&[A::CgroupDevice], &["get_retval", "set_retval"])],
     returns: &[returns(&[], 0, 1)],
     ..ProgramTypeInfo::new(
         ProgramType::CgroupDevice,

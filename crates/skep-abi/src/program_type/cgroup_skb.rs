@@ -62,7 +62,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "skc_to_unix_sock",
         "skc_to_mptcp_sock",
     ],
-    returns: &[returns(&[A::CgroupInetIngress], 0, 1), returns(&[A::CgroupInetEgress], 0, 3)],
+    returns: &[returns(&[A::CgroupInetEgress], 0, 3), returns(&[], 0, 1)],
     ..ProgramTypeInfo::new(
         ProgramType::CgroupSkb,
         "cgroup_skb",

@@ -17,6 +17,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "sysctl_set_new_value",
         "ktime_get_coarse_ns",
     ],
+    attach_helpers: &[(&[A::CgroupSysctl], &["get_retval", "set_retval"])],
     returns: &[returns(&[], 0, 1)],
     ..ProgramTypeInfo::new(
         ProgramType::CgroupSysctl,
