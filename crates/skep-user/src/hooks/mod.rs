@@ -20,7 +20,7 @@ mod xdp;
 
 pub use cgroup_skb::{CgroupSkb, Direction};
 pub use kprobe::{Kprobe, Registers};
-pub use lsm::{Lsm, LsmEvent};
+pub use lsm::{Lsm, LsmEvent, OpenFile};
 pub use perf_event::{PerfEvent, Sample};
 pub use raw_tracepoint::{MAX_ARGUMENTS, RawTracepoint, RawTracepointEvent};
 pub use socket_filter::SocketFilter;

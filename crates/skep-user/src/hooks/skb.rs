@@ -52,6 +52,9 @@ impl Skb {
         };
         self.header = frame[..hidden].to_vec();
         self.context.set_packet(&frame[hidden..]);
+        if let Some(packet) = self.context.packet() {
+            packet.set_network_offset(ethernet::HEADER.min(frame.len()) - hidden);
+        }
         self.set("pkt_type", addresses.packet_type(frame) as u64);
         self.set("protocol", network_order(ethernet::protocol(frame)));
         if let Some(ip) = ethernet::ip_addresses(frame) {

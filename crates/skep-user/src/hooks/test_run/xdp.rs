@@ -91,8 +91,11 @@ pub(super) fn test(program: &TestedProgram, command: &ProgTestRun<'_>, run: &mut
     }
 
     let mut context = StructContext::of(ProgramType::Xdp);
-    let (metadata, packet) = linear.split_at(metadata);
-    context.set_packet_with_metadata(metadata, packet);
+    context.set_packet(linear);
+    if let Some(packet) = context.packet() {
+        packet.give_metadata(metadata);
+    }
+    context.refresh();
     context.set_field("ingress_ifindex", LOOPBACK.into());
     let (retval, duration_ns) = repeat(command.repeat, || run(&mut context))?;
 
