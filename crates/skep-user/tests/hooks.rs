@@ -62,7 +62,8 @@ fn xdp_sees_the_frame_as_it_is() {
 
 #[test]
 fn xdp_actions_have_their_names() {
-    let answers = [(0, None), (1, None), (2, None), (3, None), (4, Some(ELSEWHERE)), (4, None), (5, None), (1 << 32 | 2, None)];
+    let answers =
+        [(0, None), (1, None), (2, None), (3, None), (4, Some(ELSEWHERE)), (4, None), (5, None), (1 << 32 | 2, None)];
     let expected = [
         ("XDP_ABORTED", Fate::Drop),
         ("XDP_DROP", Fate::Drop),
@@ -82,7 +83,8 @@ fn socket_buffers_have_their_outer_tag_beside_them() {
         let mut hook = hook(program_type);
         let frame = vlan_frame();
         let context = hook.enter(event(&frame));
-        let names = ["len", "pkt_type", "protocol", "vlan_present", "vlan_tci", "vlan_proto", "ifindex", "ingress_ifindex"];
+        let names =
+            ["len", "pkt_type", "protocol", "vlan_present", "vlan_tci", "vlan_proto", "ifindex", "ingress_ifindex"];
         let expected = [56, 1, big_endian(0x0800), 1, 0x602a, big_endian(0x8100), 3, 3];
         assert_eq!(fields(context, &names), expected, "{program_type:?}");
         let seen = context.packet().expect("a packet").to_vec();

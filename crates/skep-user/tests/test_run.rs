@@ -1,7 +1,6 @@
 //! `BPF_PROG_TEST_RUN`: the rules here against those of the running kernel, input for input.
 //!
-//! The programs are so simple that a function in this file does their work on our side: what is compared is everything
-//! around the program.
+//! Small programs run in both kernels: what comes back must be the same.
 
 use skep_abi::attach_type::AttachType;
 use skep_abi::command::{Attr, Command, OwnAddresses, ProgLoad, ProgTestRun, ProgramFlags, Reply, TestRunFlags};
@@ -51,19 +50,6 @@ impl Body {
         insns.push(Insn::Exit);
         encode_program(&insns)
     }
-
-    fn run(self, context: &mut dyn Context) -> u64 {
-        match self {
-            Body::Return(value) => i64::from(value).cast_unsigned(),
-            Body::Field(_, name) => context.field(name).expect("a field"),
-            Body::Bit(_, name, bit) => context.field(name).expect("a field") >> bit & 1,
-            Body::Length => context.packet().expect("a packet").len() as u64,
-            Body::Mark(value) => {
-                assert!(context.set_field("mark", value as u64));
-                0
-            }
-        }
-    }
 }
 
 /// Calls `bpf(2)`.
@@ -72,7 +58,8 @@ fn bpf(command: Command<'_>) -> Result<(i32, Reply), (Errno, Reply)> {
     let mut attr = Attr::default();
     command.encode(&mut attr, &mut OwnAddresses);
     // SAFETY: the attr points into itself and the command's buffers, which live on.
-    let returned = unsafe { libc::syscall(libc::SYS_bpf, command.number().number(), attr.bytes.as_mut_ptr(), attr.len) };
+    let returned =
+        unsafe { libc::syscall(libc::SYS_bpf, command.number().number(), attr.bytes.as_mut_ptr(), attr.len) };
     let errno = Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
     let done = i32::try_from(returned).ok().filter(|value| *value >= 0);
     let reply = command.finish(done, &attr);
@@ -173,11 +160,11 @@ impl Both {
 
     /// Runs on both sides; gives what both gave.
     fn agree(&self, input: &Input) -> Output {
-        let linux = input.run(|command| bpf(ProgTestRun { prog_fd: self.loaded.0, ..command }.into()).map(|(_, reply)| reply));
+        let linux =
+            input.run(|command| bpf(ProgTestRun { prog_fd: self.loaded.0, ..command }.into()).map(|(_, reply)| reply));
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
         let read = if let Body::Field(offset, _) = self.body { offset as u32 + 4 } else { 0 };
-        let program =
-            TestedProgram { program_type: self.program_type, attach_type: None, context_bytes: read, cpus };
+        let program = TestedProgram { program_type: self.program_type, attach_type: None, context_bytes: read, cpus };
         let ours = input.run(|mut command| {
             test_run(&program, &mut command, &mut |context| Ok(self.body.run(context)))
                 .map_err(|failure| (failure.errno, failure.reply))
@@ -188,7 +175,8 @@ impl Both {
 }
 
 fn brief(input: &Input) -> String {
-    format!("{:?}", Input { data: vec![input.data.len() as u8; 1], ..input.clone() }) + &format!(" ({} bytes)", input.data.len())
+    format!("{:?}", Input { data: vec![input.data.len() as u8; 1], ..input.clone() })
+        + &format!(" ({} bytes)", input.data.len())
 }
 
 const SKB_TYPES: [ProgramType; 4] =
@@ -227,7 +215,9 @@ fn packets_of_any_size_are_taken_or_refused_alike() {
 #[test]
 fn very_large_xdp_packets_go_into_seventeen_fragments() {
     let Some(both) = Both::load(ProgramType::Xdp, Body::Length) else { return };
-    let run = |len, context: Vec<u8>| both.agree(&Input { data: vec![7; len], context, data_room: 80_000, ..Input::default() });
+    let run = |len, context: Vec<u8>| {
+        both.agree(&Input { data: vec![7; len], context, data_room: 80_000, ..Input::default() })
+    };
     assert_eq!(run(73_152, vec![]).retval, 3520);
     assert_eq!(run(73_153, vec![]).errno, Some(Errno::ENOMEM));
     assert_eq!(run(73_156, xdp_md([4, 73_156, 0, 0, 0, 0])).retval, 3520);
@@ -350,7 +340,13 @@ fn a_given_xdp_md_places_the_packet_alike() {
         for data in [0, 1, 2, 4, 8, 32, 212, 216, 220, 256, 10_000] {
             for end in [0, 4, 8, 20, len, len + 1, u32::MAX] {
                 let context = xdp_md([data, end, 0, 0, 0, 0]);
-                let input = Input { data: vec![7; len as usize], data_room: 6000, context, context_room: 24, ..Input::default() };
+                let input = Input {
+                    data: vec![7; len as usize],
+                    data_room: 6000,
+                    context,
+                    context_room: 24,
+                    ..Input::default()
+                };
                 both.agree(&input);
                 both.agree(&Input { data_room: 16, ..input });
             }
@@ -401,8 +397,12 @@ fn types_that_cannot_be_tested_say_so_alike() {
 
 #[test]
 fn programs_for_device_maps_are_refused() {
-    let program =
-        TestedProgram { program_type: ProgramType::Xdp, attach_type: Some(AttachType::XdpDevmap), context_bytes: 0, cpus: 1 };
+    let program = TestedProgram {
+        program_type: ProgramType::Xdp,
+        attach_type: Some(AttachType::XdpDevmap),
+        context_bytes: 0,
+        cpus: 1,
+    };
     let data = [7; 40];
     let mut command = ProgTestRun { data_in: &data, ..ProgTestRun::default() };
     let result = test_run(&program, &mut command, &mut |_| Ok(0));

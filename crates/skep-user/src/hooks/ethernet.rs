@@ -122,7 +122,9 @@ pub(crate) fn ip_addresses(frame: &[u8]) -> Option<IpAddresses> {
         IPV4 if packet.len() >= IPV4_HEADER => {
             Some(IpAddresses::V4 { source: at(packet, 12)?, destination: at(packet, 16)? })
         }
-        IPV6 if packet.len() >= IPV6_HEADER => Some(IpAddresses::V6 { source: at(packet, 8)?, destination: at(packet, 24)? }),
+        IPV6 if packet.len() >= IPV6_HEADER => {
+            Some(IpAddresses::V6 { source: at(packet, 8)?, destination: at(packet, 24)? })
+        }
         _ => None,
     }
 }

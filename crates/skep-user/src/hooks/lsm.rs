@@ -111,8 +111,10 @@ struct FileStructs {
 impl FileStructs {
     fn new(open: &OpenFile<'_>) -> FileStructs {
         let parts = open.path.split('/').filter(|part| !part.is_empty());
-        let names: Vec<Box<[u8]>> = ["/"].into_iter().chain(parts).map(|part| [part.as_bytes(), b"\0"].concat().into()).collect();
-        let mut structs = FileStructs { dentries: vec![Dentry::default(); names.len()].into(), names, ..FileStructs::default() };
+        let names: Vec<Box<[u8]>> =
+            ["/"].into_iter().chain(parts).map(|part| [part.as_bytes(), b"\0"].concat().into()).collect();
+        let mut structs =
+            FileStructs { dentries: vec![Dentry::default(); names.len()].into(), names, ..FileStructs::default() };
         structs.inode.i_mode = open.mode;
         structs.inode.i_uid.val = open.uid;
         structs.inode.i_gid.val = open.gid;

@@ -15,28 +15,14 @@ const MAX_WIRE_LEN: u64 = 65_536;
 const MAX_SEGMENTS: u64 = 65_535;
 
 /// Fields that the client may set. Every other byte of its `__sk_buff` must be zero.
-const GIVEN: [&str; 10] = [
-    "mark",
-    "priority",
-    "ingress_ifindex",
-    "ifindex",
-    "cb",
-    "tstamp",
-    "wire_len",
-    "gso_segs",
-    "gso_size",
-    "hwtstamp",
-];
+const GIVEN: [&str; 10] =
+    ["mark", "priority", "ingress_ifindex", "ifindex", "cb", "tstamp", "wire_len", "gso_segs", "gso_size", "hwtstamp"];
 
 /// Fields that the client gets back as they are after the run; the rest is what it gave.
 const RETURNED: [&str; 9] =
     ["mark", "priority", "ingress_ifindex", "ifindex", "cb", "tstamp", "wire_len", "gso_segs", "hwtstamp"];
 
-pub(super) fn test(
-    program: &TestedProgram,
-    command: &ProgTestRun<'_>,
-    run: &mut Run<'_>,
-) -> Result<Tested, Errno> {
+pub(super) fn test(program: &TestedProgram, command: &ProgTestRun<'_>, run: &mut Run<'_>) -> Result<Tested, Errno> {
     let known = command.flags.difference(TestRunFlags::SKB_CHECKSUM_COMPLETE).is_empty();
     if !known || command.cpu != 0 || command.batch_size != 0 {
         return Err(Errno::EINVAL);
@@ -126,7 +112,8 @@ impl Layout {
     }
 
     fn put(&self, context: &mut [u8], name: &str, value: u64) {
-        if let Some(field) = self.range(name).and_then(|range| context.get_mut(range)).filter(|field| field.len() <= 8) {
+        if let Some(field) = self.range(name).and_then(|range| context.get_mut(range)).filter(|field| field.len() <= 8)
+        {
             field.copy_from_slice(&value.to_le_bytes()[..field.len()]);
         }
     }

@@ -30,7 +30,8 @@ const XDP_MD: usize = 24;
 
 impl Given {
     fn read(bytes: &[u8]) -> Given {
-        let word = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b));
+        let word =
+            |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b));
         Given {
             data: word(0) as usize,
             data_end: word(4) as usize,
