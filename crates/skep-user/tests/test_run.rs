@@ -3,13 +3,14 @@
 //! Small programs run in both kernels: what comes back must be the same.
 
 use skep_abi::attach_type::AttachType;
-use skep_abi::command::{Attr, Command, OwnAddresses, ProgLoad, ProgTestRun, ProgramFlags, Reply, TestRunFlags};
+use skep_abi::command::{Attr, Command, OwnAddresses, ProgLoad, ProgTestRun, Reply, TestRunFlags};
 use skep_abi::errno::Errno;
 use skep_abi::program_type::ProgramType;
 use skep_isa::{BinaryOp, Insn, Operand, Reg, Size, Slot, Width, encode_program};
-use skep_user::Context;
+use skep_kernel::Kernel;
 use skep_user::hooks::test_run::{TestedProgram, test_run};
-use std::ffi::CStr;
+use skep_user::{Config, UserKernel};
+use std::sync::Arc;
 
 /// A program for both kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +18,9 @@ enum Body {
     /// `return n`
     Return(i32),
     /// `return *(u32 *)(ctx + offset)`
-    Field(i16, &'static str),
+    Field(i16),
     /// `return (*(u32 *)(ctx + offset) >> bit) & 1`, where only 0 and 1 may be returned.
-    Bit(i16, &'static str, u8),
+    Bit(i16, u8),
     /// `return data_end - data` of an XDP packet.
     Length,
     /// `ctx->mark = n; return 0`
@@ -32,8 +33,8 @@ impl Body {
         let alu = |op, dst, src| Insn::Alu { op, width: Width::W64, dst, src };
         let mut insns = match self {
             Body::Return(value) => vec![alu(BinaryOp::Mov, Reg::R0, Operand::Imm(value))],
-            Body::Field(offset, _) => vec![load(Reg::R0, offset)],
-            Body::Bit(offset, _, bit) => vec![
+            Body::Field(offset) => vec![load(Reg::R0, offset)],
+            Body::Bit(offset, bit) => vec![
                 load(Reg::R0, offset),
                 alu(BinaryOp::Rsh, Reg::R0, Operand::Imm(bit.into())),
                 alu(BinaryOp::And, Reg::R0, Operand::Imm(1)),
@@ -76,17 +77,9 @@ impl Drop for Loaded {
     }
 }
 
-fn load(program_type: ProgramType, body: Body) -> Result<Loaded, Errno> {
-    const LICENSE: &CStr = c"GPL";
-    let insns = Slot::write_program(&body.slots());
-    let command = ProgLoad {
-        prog_type: program_type.number(),
-        insns: &insns,
-        license: Some(LICENSE),
-        prog_flags: ProgramFlags::empty(),
-        ..ProgLoad::default()
-    };
-    bpf(command.into()).map(|(fd, _)| Loaded(fd)).map_err(|(errno, _)| errno)
+fn load_command(program_type: ProgramType, insns: &[u8]) -> ProgLoad<'_> {
+    let prog_type = program_type.number();
+    ProgLoad { prog_type, insns, license: Some(c"GPL"), ..ProgLoad::default() }
 }
 
 /// What one test run is given.
@@ -136,40 +129,44 @@ impl Input {
     }
 }
 
-/// A program on both sides.
+/// A program in both kernels.
 struct Both {
-    loaded: Loaded,
-    program_type: ProgramType,
-    body: Body,
+    linux: Loaded,
+    kernel: Arc<UserKernel>,
+    ours: i32,
+    what: String,
 }
 
 impl Both {
     /// `None`, said loudly, where Linux does not let us.
     fn load(program_type: ProgramType, body: Body) -> Option<Both> {
-        match load(program_type, body) {
-            Ok(loaded) => Some(Both { loaded, program_type, body }),
-            Err(errno @ (Errno::EPERM | Errno::ENOSYS)) => {
+        let insns = Slot::write_program(&body.slots());
+        let what = format!("{program_type:?} {body:?}");
+        let linux = match bpf(load_command(program_type, &insns).into()) {
+            Ok((fd, _)) => Loaded(fd),
+            Err((errno @ (Errno::EPERM | Errno::ENOSYS), _)) => {
                 let required = std::env::var_os("SKEP_REQUIRE_ALL").is_some_and(|value| value == "1");
                 assert!(!required, "bpf(2) cannot be used: {errno:?}");
                 println!("SKIPPED: bpf(2) cannot be used: {errno:?}");
-                None
+                return None;
             }
-            Err(errno) => panic!("{program_type:?} {body:?}: {errno:?}"),
-        }
+            Err((errno, _)) => panic!("{what}: {errno:?}"),
+        };
+        let kernel = UserKernel::new(Config::default());
+        let loaded = kernel.bpf(load_command(program_type, &insns).into()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let ours = loaded.fd().expect("a descriptor");
+        Some(Both { linux, kernel, ours, what })
     }
 
-    /// Runs on both sides; gives what both gave.
+    /// Runs in both; gives what both gave.
     fn agree(&self, input: &Input) -> Output {
         let linux =
-            input.run(|command| bpf(ProgTestRun { prog_fd: self.loaded.0, ..command }.into()).map(|(_, reply)| reply));
-        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
-        let read = if let Body::Field(offset, _) = self.body { offset as u32 + 4 } else { 0 };
-        let program = TestedProgram { program_type: self.program_type, attach_type: None, context_bytes: read, cpus };
-        let ours = input.run(|mut command| {
-            test_run(&program, &mut command, &mut |context| Ok(self.body.run(context)))
-                .map_err(|failure| (failure.errno, failure.reply))
+            input.run(|command| bpf(ProgTestRun { prog_fd: self.linux.0, ..command }.into()).map(|(_, reply)| reply));
+        let ours = input.run(|command| {
+            let command = ProgTestRun { prog_fd: self.ours, ..command };
+            self.kernel.bpf(command.into()).map_err(|failure| (failure.errno, failure.reply))
         });
-        assert_eq!(ours, linux, "{:?} {:?} (left: here, right: Linux): {}", self.program_type, self.body, brief(input));
+        assert_eq!(ours, linux, "{} (left: here, right: Linux): {}", self.what, brief(input));
         ours
     }
 }
@@ -239,19 +236,20 @@ fn flags_cpu_and_batch_size_are_checked_alike() {
 
 #[test]
 fn fields_of_a_socket_buffer_follow_from_the_frame() {
-    const COMMON: [(i16, &str); 8] = [
-        (0, "len"),
-        (4, "pkt_type"),
-        (16, "protocol"),
-        (20, "vlan_present"),
-        (24, "vlan_tci"),
-        (36, "ingress_ifindex"),
-        (40, "ifindex"),
-        (68, "hash"),
+    const COMMON: [i16; 8] = [
+        // len
+        0, // pkt_type
+        4, // protocol
+        16, // vlan_present
+        20, // vlan_tci
+        24, // ingress_ifindex
+        36, // ifindex
+        40, // hash
+        68,
     ];
     for program_type in [ProgramType::SocketFilter, ProgramType::SchedCls] {
-        for (offset, name) in COMMON {
-            let Some(both) = Both::load(program_type, Body::Field(offset, name)) else { return };
+        for offset in COMMON {
+            let Some(both) = Both::load(program_type, Body::Field(offset)) else { return };
             for data in frames() {
                 both.agree(&Input { data, ..Input::default() });
             }
@@ -261,20 +259,21 @@ fn fields_of_a_socket_buffer_follow_from_the_frame() {
 
 #[test]
 fn addresses_of_the_socket_are_those_of_the_packet() {
-    const FIELDS: [(i16, &str); 9] = [
-        (0, "len"),
-        (4, "pkt_type"),
-        (16, "protocol"),
-        (88, "family"),
-        (92, "remote_ip4"),
-        (96, "local_ip4"),
-        (100, "remote_ip6"),
-        (116, "local_ip6"),
-        (132, "remote_port"),
+    const FIELDS: [i16; 9] = [
+        // len
+        0, // pkt_type
+        4, // protocol
+        16, // family
+        88, // remote_ip4
+        92, // local_ip4
+        96, // remote_ip6
+        100, // local_ip6
+        116, // remote_port
+        132,
     ];
-    for (offset, name) in FIELDS {
+    for offset in FIELDS {
         for bit in 0..32 {
-            let Some(both) = Both::load(ProgramType::CgroupSkb, Body::Bit(offset, name, bit)) else { return };
+            let Some(both) = Both::load(ProgramType::CgroupSkb, Body::Bit(offset, bit)) else { return };
             for data in frames() {
                 both.agree(&Input { data, ..Input::default() });
             }
@@ -356,7 +355,7 @@ fn a_given_xdp_md_places_the_packet_alike() {
 
 #[test]
 fn the_interface_in_a_given_xdp_md_is_checked_alike() {
-    let Some(both) = Both::load(ProgramType::Xdp, Body::Field(12, "ingress_ifindex")) else { return };
+    let Some(both) = Both::load(ProgramType::Xdp, Body::Field(12)) else { return };
     for meta in [0, 4] {
         for ingress in [0, 1, 1_000_000] {
             for queue in [0, 1] {
