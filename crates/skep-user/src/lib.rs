@@ -18,6 +18,7 @@
 //! `unsafe` is also in `run` (entering the engine, map arguments) and `maps::hash_of_maps`.
 
 pub mod devices;
+pub mod hooks;
 
 mod commands;
 mod cpus;

@@ -8,7 +8,7 @@ mod layout;
 mod structs;
 
 pub(crate) use layout::Ptr;
-pub(crate) use structs::{Cred, TaskStruct};
+pub(crate) use structs::{Cred, Dentry, File, Inode, Mount, Path, QStr, SuperBlock, TaskStruct};
 
 use layout::TypeTable;
 use skep_btf::{Btf, BtfError};

@@ -48,24 +48,6 @@ pub(super) unsafe fn copy_in(to: u64, from: &[u8]) {
     }
 }
 
-/// Copies `len` bytes between two places that are both shared with programs.
-///
-/// # Safety
-/// `from` is readable and `to` writable for `len` bytes until the call returns.
-pub(super) unsafe fn copy_between(from: u64, to: u64, len: usize) {
-    let mut buffer = [0; 256];
-    let mut done = 0;
-    while done < len {
-        let step = buffer.len().min(len - done);
-        // SAFETY: both ranges lie inside of those of the contract.
-        unsafe {
-            copy_out(from + done as u64, &mut buffer[..step]);
-            copy_in(to + done as u64, &buffer[..step]);
-        }
-        done += step;
-    }
-}
-
 /// Zeroes memory shared with programs.
 ///
 /// # Safety

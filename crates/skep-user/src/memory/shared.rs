@@ -62,13 +62,6 @@ impl<'a> Shared<'a> {
         unsafe { atomic_copy::copy_in(to.address, from) }
     }
 
-    /// Overwrites the front with another piece.
-    pub(crate) fn copy_from(self, from: Shared<'_>) {
-        let to = self.part(0, from.len);
-        // SAFETY: both inside of what their `new` vouched for.
-        unsafe { atomic_copy::copy_between(from.address, to.address, from.len) }
-    }
-
     /// Zeroes all of it.
     pub(crate) fn zero(self) {
         // SAFETY: what `new` vouched for.

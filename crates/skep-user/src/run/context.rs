@@ -2,7 +2,7 @@
 
 use super::Packet;
 use crate::memory::{Buffer, Shared};
-use skep_abi::program_type::{ContextField, ContextInfo};
+use skep_abi::program_type::{ContextField, ContextInfo, ProgramType};
 
 /// Memory that a sandboxed run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,34 +98,6 @@ impl StructContext {
         self.refresh();
     }
 
-    /// A context of the same shape, all zero, without a packet.
-    pub(crate) fn empty_copy(&self) -> StructContext {
-        StructContext {
-            info: self.info,
-            fields: self.fields,
-            memory: Buffer::new(self.info.running_size()),
-            packet: None,
-        }
-    }
-
-    /// Names of the fields that are not zero.
-    pub(crate) fn nonzero_fields(&self) -> Vec<&'static str> {
-        let bytes = self.to_bytes();
-        let is_set = |field: &&ContextField| {
-            let start = field.offset as usize;
-            bytes.get(start..start + field.size as usize).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
-        };
-        self.fields.iter().filter(is_set).map(|field| field.name).collect()
-    }
-
-    /// Takes over some fields of a context of the same shape.
-    pub(crate) fn set_bytes_of(&mut self, other: &StructContext, names: &[&str]) {
-        for field in self.fields.iter().filter(|field| names.contains(&field.name)) {
-            let (start, len) = (field.offset as usize, field.size as usize);
-            self.memory.bytes().part(start, len).copy_from(other.memory.bytes().part(start, len));
-        }
-    }
-
     fn find(&self, name: &str) -> Option<&'static ContextField> {
         self.fields.iter().find(|field| field.name == name)
     }
@@ -138,12 +110,20 @@ impl StructContext {
 }
 
 impl Context for StructContext {
+    /// Types may share a struct and differ in its pointers, for which slots are made: those must be the same.
     fn fits(&self, info: &ContextInfo) -> bool {
-        let name = |info: &ContextInfo| match info {
-            ContextInfo::Struct { name, .. } => Some(*name),
-            _ => None,
+        if std::ptr::eq(self.info, info) {
+            return true;
+        }
+        let (ContextInfo::Struct { name: own, .. }, ContextInfo::Struct { name: other, fields, .. }) =
+            (self.info, info)
+        else {
+            return false;
         };
-        name(self.info).is_some() && name(self.info) == name(info)
+        let slots = |info: &ContextInfo, fields: &[ContextField]| -> Vec<_> {
+            fields.iter().filter_map(|field| Some((field.offset, info.pointer_slot(field.offset)?))).collect()
+        };
+        own == other && slots(self.info, self.fields) == slots(info, fields)
     }
 
     fn address(&self) -> u64 {
@@ -207,13 +187,6 @@ impl PlainContext {
         if typed { None } else { PlainContext::with_room(bytes, room(info)?, false) }
     }
 
-    /// Arguments of a BTF-typed program: numbers, and addresses of kernel structs of the types that the target's
-    /// prototype names, which outlive the context.
-    pub(crate) fn typed_arguments(values: &[u64]) -> Option<PlainContext> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        PlainContext::with_room(&bytes, room(&ContextInfo::Btf)?, true)
-    }
-
     fn with_room(bytes: &[u8], room: usize, typed: bool) -> Option<PlainContext> {
         let memory = Buffer::new(bytes.len().max(room));
         memory.bytes().write(bytes);
@@ -251,5 +224,45 @@ impl Context for PlainContext {
     fn fits(&self, info: &ContextInfo) -> bool {
         let enough = room(info).is_some_and(|room| room <= self.memory.bytes().len());
         enough && (self.typed || !matches!(info, ContextInfo::Btf))
+    }
+}
+
+/// What hooks need of contexts, whose program type they know.
+impl StructContext {
+    /// The context of programs of that type, all zero, without a packet. Empty where the context is no struct.
+    pub(crate) fn of(program_type: ProgramType) -> StructContext {
+        let info = &program_type.info().context;
+        let fields: &[ContextField] = if let ContextInfo::Struct { fields, .. } = info { fields } else { &[] };
+        StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None }
+    }
+
+    /// A copy of the packet as it is now.
+    pub(crate) fn packet_bytes(&self) -> Option<Vec<u8>> {
+        self.packet.as_ref().map(Packet::to_vec)
+    }
+
+    /// Writes the bytes of a field, arrays included.
+    pub(crate) fn set_field_bytes(&mut self, name: &str, bytes: &[u8]) {
+        if let Some(field) = self.find(name) {
+            let len = bytes.len().min(field.size.into());
+            self.memory.bytes().part(field.offset as usize, len).write(&bytes[..len]);
+        }
+    }
+}
+
+impl PlainContext {
+    /// Those bytes as the context of programs of that type, whose context is neither a struct nor typed by BTF.
+    pub(crate) fn of(program_type: ProgramType, bytes: &[u8]) -> PlainContext {
+        let room = room(&program_type.info().context).unwrap_or(0);
+        let memory = Buffer::new(bytes.len().max(room));
+        memory.bytes().write(bytes);
+        PlainContext { memory, len: bytes.len(), typed: false }
+    }
+
+    /// Arguments of a BTF-typed program: numbers, and addresses of kernel structs of the types that the target's
+    /// prototype names, which outlive the context.
+    pub(crate) fn typed(values: &[u64]) -> PlainContext {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+        PlainContext { typed: true, ..PlainContext::of(ProgramType::Lsm, &bytes) }
     }
 }
