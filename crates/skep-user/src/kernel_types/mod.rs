@@ -1,10 +1,12 @@
 //! The kernel's own structs, under Linux's names: what CO-RE programs relocate to and what helpers hand out.
 //!
 //! One table (`structs.rs`) lays out the memory and describes it as BTF. Only fields that programs commonly read are
-//! there. An instance does not change once a program can see it.
+//! there. An instance does not change once a program can see it. `packet_headers.rs` describes what is in no memory of the
+//! kernel's own: packets and contexts.
 
 mod functions;
 mod layout;
+mod packet_headers;
 mod structs;
 
 pub(crate) use layout::Ptr;
@@ -20,6 +22,7 @@ use skep_btf::{Btf, BtfError};
 pub(crate) fn btf() -> Result<Btf, BtfError> {
     let mut table = TypeTable::default();
     structs::describe_all(&mut table);
+    packet_headers::describe_all(&mut table);
     functions::describe_all(&mut table);
     table.build()
 }
