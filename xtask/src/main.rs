@@ -4,6 +4,7 @@
 
 mod captures;
 mod corpus;
+mod demo;
 mod fuzz;
 mod process;
 mod setup;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Look for the tools the other commands need and install what is missing.
     Setup,
+    /// Run two examples on real packets, in Skep's own kernel and, where that can be, in Linux.
+    Demo,
     /// Run every test, documentation tests included.
     Test {
         /// Passed on to the test runner, for example `-p skep-btf`.
@@ -66,6 +69,7 @@ enum Command {
 fn run(command: Command) -> Result<(), process::Error> {
     match command {
         Command::Setup => setup::run(setup::Need::Everything),
+        Command::Demo => demo::run(),
         Command::Test { arguments } => test::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Corpus(arguments) => corpus::run(&arguments),
