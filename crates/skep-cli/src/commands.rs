@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod conformance_plugin;
 mod dump;
+mod run;
 
 use crate::error::Outcome;
 use crate::output::Output;
@@ -15,6 +16,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Build(build::Build),
     Check(check::Check),
+    Run(run::Run),
     Dump(dump::Dump),
     Btf(btf::BtfCommand),
     Asm(asm::Asm),
@@ -27,6 +29,7 @@ impl Command {
         match self {
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(output),
+            Command::Run(command) => command.run(output),
             Command::Dump(command) => command.run(output),
             Command::Btf(command) => command.run(),
             Command::Asm(command) => command.run(),

@@ -17,6 +17,9 @@ pub(crate) enum Choice {
 impl Choice {
     /// Opens the kernel.
     pub(crate) fn open(self) -> Result<Arc<dyn Kernel>, Failure> {
-        Err(Failure::new("this kernel is not built in yet"))
+        Ok(match self {
+            Choice::User => skep_user::UserKernel::new(skep_user::Config::default()),
+            Choice::Linux => skep_linux::LinuxKernel::open().map_err(|e| Failure::because("cannot use Linux's BPF", &e))?,
+        })
     }
 }

@@ -8,9 +8,12 @@ mod commands;
 mod error;
 mod headers;
 mod input;
+mod interrupt;
 mod kernels;
+mod map_text;
 mod offline;
 mod output;
+mod progress;
 mod style;
 mod target_btf;
 

@@ -23,15 +23,14 @@ pub(crate) fn load(file: Option<&Path>) -> Result<TargetBtf, Failure> {
     match file {
         Some(path) => parse(path),
         None if running.exists() => parse(&running),
-        None => Err(Failure::new("no BTF")),
+        None => Ok(TargetBtf { btf: skep_user::kernel_btf(), source: "Skep's own kernel".to_owned() }),
     }
 }
 
 fn parse(path: &Path) -> Result<TargetBtf, Failure> {
     let bytes = input::read(path)?;
     let btf = Btf::parse(section(&bytes).as_deref().unwrap_or(&bytes)).map_err(|e| {
-        Failure::file("use the BTF of", path, &e)
-            .hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
+        Failure::file("use the BTF of", path, &e).hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
     })?;
     Ok(TargetBtf { btf: Arc::new(btf), source: path.display().to_string() })
 }
