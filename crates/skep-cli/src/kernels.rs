@@ -19,7 +19,9 @@ impl Choice {
     pub(crate) fn open(self) -> Result<Arc<dyn Kernel>, Failure> {
         Ok(match self {
             Choice::User => skep_user::UserKernel::new(skep_user::Config::default()),
-            Choice::Linux => skep_linux::LinuxKernel::open().map_err(|e| Failure::because("cannot use Linux's BPF", &e))?,
+            Choice::Linux => {
+                skep_linux::LinuxKernel::open().map_err(|e| Failure::because("cannot use Linux's BPF", &e))?
+            }
         })
     }
 }

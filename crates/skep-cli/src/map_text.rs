@@ -70,14 +70,16 @@ struct Types<'a> {
 impl Types<'_> {
     fn element(&self, map: &RawMap, key: &[u8], value: &[u8]) -> Element {
         let (key, key_text) = self.render(self.key, key);
-        let (value, value_text) = if map.is_per_cpu() { self.per_cpu(map, value) } else { self.render(self.value, value) };
+        let (value, value_text) =
+            if map.is_per_cpu() { self.per_cpu(map, value) } else { self.render(self.value, value) };
         Element { key, value, text: (key_text, value_text) }
     }
 
     /// One value per CPU: a list.
     fn per_cpu(&self, map: &RawMap, value: &[u8]) -> (serde_json::Value, String) {
         let stride = map.value_size().next_multiple_of(8).max(8);
-        let values = value.chunks(stride).map(|cpu| self.render(self.value, cpu.get(..map.value_size()).unwrap_or(cpu)));
+        let values =
+            value.chunks(stride).map(|cpu| self.render(self.value, cpu.get(..map.value_size()).unwrap_or(cpu)));
         let (json, text): (Vec<_>, Vec<_>) = values.unzip();
         (json.into(), format!("[{}]", text.join(", ")))
     }
@@ -121,7 +123,8 @@ impl FromStr for Update {
     fn from_str(text: &str) -> Result<Update, String> {
         let (map, rest) = text.split_once('=').ok_or("expected MAP=KEY:VALUE")?;
         // A value never holds a colon but in a prefix (`be:`, `hex:`), a key may (IPv6).
-        let cut = ["be:", "hex:"].iter().find_map(|prefix| rest.rfind(&format!(":{prefix}"))).or_else(|| rest.rfind(':'));
+        let cut =
+            ["be:", "hex:"].iter().find_map(|prefix| rest.rfind(&format!(":{prefix}"))).or_else(|| rest.rfind(':'));
         let cut = cut.ok_or("expected MAP=KEY:VALUE")?;
         let (key, value) = (&rest[..cut], &rest[cut + 1..]);
         Ok(Update { map: map.to_owned(), key: key.to_owned(), value: value.to_owned() })
@@ -131,11 +134,13 @@ impl FromStr for Update {
 impl Update {
     /// Sets the element; per-CPU maps get the value on every CPU.
     pub(crate) fn apply(&self, loaded: &LoadedObject) -> Result<(), Failure> {
-        let failed = |e: &dyn std::error::Error| Failure::because(format!("cannot set an element of map '{}'", self.map), e);
+        let failed =
+            |e: &dyn std::error::Error| Failure::because(format!("cannot set an element of map '{}'", self.map), e);
         let map = loaded.map(&self.map).map_err(|e| failed(&e))?;
-        let key = bytes(&self.key, map.key_size()).map_err(|e| Failure::new(format!("key of map '{}': {e}", self.map)))?;
-        let value =
-            bytes(&self.value, map.value_size()).map_err(|e| Failure::new(format!("value of map '{}': {e}", self.map)))?;
+        let key =
+            bytes(&self.key, map.key_size()).map_err(|e| Failure::new(format!("key of map '{}': {e}", self.map)))?;
+        let value = bytes(&self.value, map.value_size())
+            .map_err(|e| Failure::new(format!("value of map '{}': {e}", self.map)))?;
         let mut whole = value.clone();
         if map.is_per_cpu() {
             whole.resize(value.len().next_multiple_of(8), 0);

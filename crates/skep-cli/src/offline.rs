@@ -3,8 +3,8 @@
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
-    ExternKind, ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapSpec, ObjectSpec, ProgramKind,
-    ProgramSpec, Resolver,
+    ExternKind, ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapOrigin, MapSpec, ObjectSpec,
+    ProgramKind, ProgramSpec, Resolver,
 };
 use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
 use std::sync::Arc;
@@ -154,7 +154,9 @@ fn facts(object: &ObjectSpec, spec: &MapSpec) -> Result<MapFacts, String> {
     let map_type = MapType::from_number(spec.type_number)
         .ok_or_else(|| format!("map '{}' has the unknown type {}", spec.name, spec.type_number))?;
     let inner = spec.inner.as_deref().map(|inner| facts(object, inner)).transpose()?.map(Box::new);
-    let frozen = (spec.freeze && spec.flags.contains(MapFlags::RDONLY_PROG)).then(|| contents(object, spec)).flatten();
+    let frozen = (spec.freeze && spec.flags.contains(MapFlags::RDONLY_PROG))
+        .then(|| spec.contents.as_ref().map(|contents| contents.to_vec().into()))
+        .flatten();
     Ok(MapFacts {
         name: spec.name.clone(),
         map_type,
@@ -168,20 +170,17 @@ fn facts(object: &ObjectSpec, spec: &MapSpec) -> Result<MapFacts, String> {
     })
 }
 
-/// Contents of a read-only data map, kernel settings filled in as on the running Linux.
-fn contents(object: &ObjectSpec, spec: &MapSpec) -> Option<Arc<[u8]>> {
-    let mut contents = spec.contents.clone()?;
-    if spec.origin == skep_object::MapOrigin::Kconfig {
-        for external in &object.externs {
-            // What cannot be known stays zero, as for a kernel without the option.
-            let value = kernel_setting(external.kernel_name());
-            _ = value.map(|value| external.kind.store_kconfig(&mut contents, &value));
-        }
+/// Writes the settings that are known of any kernel into the `.kconfig` map. What depends on a kernel's configuration
+/// stays zero, as in a kernel built without it.
+pub(crate) fn fill_kernel_settings(object: &mut ObjectSpec) {
+    let Some(map) = object.maps.iter_mut().find(|map| map.origin == MapOrigin::Kconfig) else { return };
+    let Some(contents) = map.contents.as_mut() else { return };
+    for external in &object.externs {
+        // A value that does not fit its variable is the loader's to complain about.
+        _ = kernel_setting(external.kernel_name()).map(|value| external.kind.store_kconfig(contents, &value));
     }
-    Some(contents.to_vec().into())
 }
 
-/// Values of the settings that do not depend on a kernel's configuration file.
 fn kernel_setting(name: &str) -> Option<KconfigValue> {
     match name {
         "LINUX_KERNEL_VERSION" => {

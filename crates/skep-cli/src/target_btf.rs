@@ -30,7 +30,8 @@ pub(crate) fn load(file: Option<&Path>) -> Result<TargetBtf, Failure> {
 fn parse(path: &Path) -> Result<TargetBtf, Failure> {
     let bytes = input::read(path)?;
     let btf = Btf::parse(section(&bytes).as_deref().unwrap_or(&bytes)).map_err(|e| {
-        Failure::file("use the BTF of", path, &e).hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
+        Failure::file("use the BTF of", path, &e)
+            .hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
     })?;
     Ok(TargetBtf { btf: Arc::new(btf), source: path.display().to_string() })
 }

@@ -1,7 +1,7 @@
 //! Errors: what was to be done, to what, why it failed, and what to do next.
 
 use skep_kernel::{Errno, Kernel, Operation};
-use skep_object::{GlobalError, LinkError, ObjectError};
+use skep_object::{GlobalError, KconfigError, LinkError, ObjectError};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -23,6 +23,9 @@ pub enum Error {
     /// No such global variable, or a value of the wrong size.
     #[error(transparent)]
     Global(#[from] GlobalError),
+    /// The kernel lacks a setting that the object asks for.
+    #[error("cannot fill in the kernel's settings")]
+    Kconfig(#[from] KconfigError),
     /// The object has no such program or map.
     #[error("the object has no {what} '{name}'; it has {}", list(available))]
     Missing {

@@ -1,7 +1,7 @@
 //! `skep check`: would the verifier accept these programs, and if not, why.
 
 use crate::error::{Exit, Failure, Outcome};
-use crate::offline::{Offline, Verdict};
+use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::{Output, Report};
 use crate::{input, kernels, style, target_btf};
 use clap::{Args, ValueEnum};
@@ -115,7 +115,8 @@ impl Check {
 
     fn check_object(&self, path: &Path) -> Result<Vec<Row>, Failure> {
         let bytes = input::read(path)?;
-        let object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", path, &e))?;
+        let mut object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", path, &e))?;
+        fill_kernel_settings(&mut object);
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let programs: Vec<&ProgramSpec> =
             object.programs.iter().filter(|p| self.program.as_ref().is_none_or(|wanted| *wanted == p.name)).collect();

@@ -140,7 +140,7 @@ impl LoadedObject {
 /// See [`Object::load_with`].
 pub(crate) fn load(object: &Object, kernel: &Arc<dyn Kernel>, options: &LoadOptions) -> Result<LoadedObject, Error> {
     let mut spec = object.spec.clone();
-    resolver::fill_kernel_settings(&mut spec, &**kernel);
+    spec.set_kconfig(&|name| resolver::kernel_setting(&**kernel, name))?;
     let btf = btf::load(&spec, kernel)?;
     let maps = maps::create(object, &spec, kernel, btf.as_ref(), options)?;
     let resolver = resolver::KernelResolver::new(&spec, kernel, &maps);

@@ -3,7 +3,7 @@
 use crate::map::RawMap;
 use skep_btf::{Btf, Kind};
 use skep_kernel::Kernel;
-use skep_object::{ExternKind, ExternSpec, KconfigValue, KernelObject, MapIndex, MapOrigin, ObjectSpec, Resolver};
+use skep_object::{ExternKind, ExternSpec, KconfigValue, KernelObject, MapIndex, ObjectSpec, Resolver};
 use std::sync::Arc;
 
 /// Resolves references in a kernel.
@@ -48,20 +48,8 @@ impl Resolver for KernelResolver<'_> {
     }
 }
 
-/// Writes the kernel's settings into the `.kconfig` map. What the kernel does not have stays zero.
-pub(super) fn fill_kernel_settings(spec: &mut ObjectSpec, kernel: &dyn Kernel) {
-    let externs = &spec.externs;
-    for map in spec.maps.iter_mut().filter(|map| map.origin == MapOrigin::Kconfig) {
-        let Some(contents) = map.contents.as_mut() else { continue };
-        for external in externs.iter().filter(|external| matches!(external.kind, ExternKind::Kconfig { .. })) {
-            // A value that does not fit its variable is as good as none.
-            _ = setting(kernel, external.kernel_name()).map(|value| external.kind.store_kconfig(contents, &value));
-        }
-    }
-}
-
-/// `LINUX_…` names are the loader's to answer, `CONFIG_…` the kernel's.
-fn setting(kernel: &dyn Kernel, name: &str) -> Option<KconfigValue> {
+/// A kernel setting by name: `LINUX_…` names are the loader's to answer, `CONFIG_…` the kernel's.
+pub(super) fn kernel_setting(kernel: &dyn Kernel, name: &str) -> Option<KconfigValue> {
     match name {
         "LINUX_KERNEL_VERSION" => Some(KconfigValue::Number(kernel.version_code().into())),
         // Both hold since Linux 4.17 (x86-64) and 5.15, before which nothing here runs.

@@ -46,7 +46,9 @@ pub(super) fn run(arguments: &Run, object: Object) -> Result<RunReport, Failure>
             }
         }
         (None, Some(interface)) => runner.interface(interface, arguments.limit()?)?,
-        (None, None) => return Err(Failure::new("nothing to run on").hint("give packets with --pcap FILE or --iface NAME")),
+        (None, None) => {
+            return Err(Failure::new("nothing to run on").hint("give packets with --pcap FILE or --iface NAME"));
+        }
     }
     let report = runner.finish(arguments.out_pcap.as_deref())?;
     arguments.finish(report, &loaded)
@@ -80,7 +82,9 @@ impl Runner<'_> {
                 Err(error) => {
                     let failure = Failure::file("read", path, &error);
                     let seen = self.report.packets.as_ref().map_or(0, |packets| packets.count);
-                    return Err(failure.hint(format!("{seen} packets before that were read; the file is cut or damaged")));
+                    return Err(
+                        failure.hint(format!("{seen} packets before that were read; the file is cut or damaged"))
+                    );
                 }
             }
             progress.set_position(source.position());
