@@ -36,9 +36,9 @@ impl Output {
 
     fn write_json(self, report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
         if self.pretty {
-            serde_json::to_writer_pretty(&mut *out, report)?
+            serde_json::to_writer_pretty(&mut *out, report)?;
         } else {
-            serde_json::to_writer(&mut *out, report)?
+            serde_json::to_writer(&mut *out, report)?;
         }
         writeln!(out)
     }

@@ -58,7 +58,7 @@ impl BtfCommand {
         let bytes = target_btf::section(&bytes).unwrap_or(bytes);
         let parsed = match &base {
             Some(base) => {
-                let base = target_btf::load(Some(base))?.btf;
+                let base = target_btf::load(Some(base))?;
                 Btf::parse_split(&bytes, base)
             }
             None => Btf::parse(&bytes),

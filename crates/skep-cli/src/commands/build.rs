@@ -61,7 +61,7 @@ impl Build {
         headers::write(directory)?;
         if self.headers.is_some() || self.files.iter().any(|f| mentions_vmlinux(f)) {
             let path = directory.join("vmlinux.h");
-            let text = super::btf::c_header(&target_btf::load(self.btf.as_deref())?.btf)?;
+            let text = super::btf::c_header(&*target_btf::load(self.btf.as_deref())?)?;
             std::fs::write(&path, text).map_err(|e| Failure::file("write", &path, &e))?;
         }
         if self.files.is_empty() {

@@ -164,7 +164,7 @@ impl Check {
 
     fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec]) -> Result<Vec<Row>, Failure> {
         let target = target_btf::load(self.btf.as_deref())?;
-        let offline = Offline::new(object, target.btf);
+        let offline = Offline::new(object, target);
         let options = Options { log_level: LogLevel::from_bits_truncate(self.log_level), ..Options::default() };
         Ok(programs
             .iter()

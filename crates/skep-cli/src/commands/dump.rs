@@ -200,9 +200,9 @@ impl Report for Listings {
             writeln!(out, "{}: section {}", program.name, program.section)?;
             for line in program.text.lines() {
                 if line.starts_with("; ") {
-                    writeln!(out, "{source}{line}{source:#}")?
+                    writeln!(out, "{source}{line}{source:#}")?;
                 } else {
-                    writeln!(out, "{line}")?
+                    writeln!(out, "{line}")?;
                 }
             }
             writeln!(out)?;
