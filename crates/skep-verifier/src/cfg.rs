@@ -139,7 +139,7 @@ impl Code {
                 return Err(Refusal::new(EINVAL, format!("jump out of range from insn {from} to {target}")).at(from));
             };
             let Some(insn) = self.get(to) else {
-                return Err(Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {to}")).at(from));
+                return Err(Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {}", to - 1)).at(from));
             };
             match marks[to] {
                 Mark::Done => {}
@@ -207,10 +207,9 @@ fn decode(slots: &[Slot]) -> Check<Vec<Option<Insn>>> {
         let insn = Insn::decode(slots, at).map_err(|error| {
             let message = match error.reason {
                 DecodeErrorReason::UnknownOpcode(opcode) => format!("unknown opcode {opcode:02x}"),
-                DecodeErrorReason::SecondSlotMissing | DecodeErrorReason::SecondSlot { .. } => {
-                    "invalid bpf_ld_imm64 insn".to_owned()
-                }
-                DecodeErrorReason::Register { field: skep_isa::FieldName::Dst, number, .. } => {
+                DecodeErrorReason::SecondSlot { .. } => "invalid bpf_ld_imm64 insn".to_owned(),
+                DecodeErrorReason::SecondSlotMissing => "last insn is not an exit or jmp".to_owned(),
+                DecodeErrorReason::Register { number, .. } => {
                     format!("R{number} is invalid")
                 }
                 reason => reason.to_string(),

@@ -45,7 +45,7 @@ impl Verifier<'_> {
             .hint("move large variables into a map value"));
         }
         if chain.len() > CHAIN_FRAMES {
-            return Err(Refusal::new(E2BIG, format!("the call stack of {} frames is too deep !", chain.len())));
+            return Err(Refusal::new(E2BIG, format!("the call stack of {} frames is too deep !", chain.len() - 1)));
         }
         self.deepest_chain = self.deepest_chain.max(depth);
         let callees: Vec<usize> = self.callees(subprogram).collect();

@@ -8,8 +8,9 @@ use crate::explore::Exploration;
 use crate::input::{Capabilities, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
-use crate::refusal::{Check, Refusal};
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Log;
+use crate::special_fields::SpecialKind;
 use crate::tables;
 use skep_abi::program_type::ProgramTypeInfo;
 use skep_isa::{CallTarget, Insn, RegSet};
@@ -114,8 +115,24 @@ impl<'a> Verifier<'a> {
         self.options.capabilities.contains(Capabilities::PERFMON)
     }
 
+    /// Whether programs of this type may use such maps at all.
+    fn check_maps(&self) -> Check {
+        for (_, map) in self.program.maps {
+            let Some((btf, ty)) = &map.value_type else { continue };
+            for field in crate::special_fields::find(btf, *ty) {
+                let in_the_way = matches!(field.kind, SpecialKind::SpinLock | SpecialKind::Timer);
+                if in_the_way && self.info.any_context {
+                    return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {} yet", field.name))
+                        .hint("such programs interrupt anything, even whoever holds the lock"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Verifies all paths of the main program and of every global function.
     pub(crate) fn run(&mut self) -> Check {
+        self.check_maps()?;
         let entry = self.main_entry();
         self.explore(entry)?;
         let mut done = BTreeSet::new();

@@ -207,6 +207,8 @@ bitflags! {
         const FLAGS_MUST_BE_ZERO = 1 << 18;
         /// Its first argument limits how often the callback runs (`bpf_loop`).
         const CALLBACK_COUNT_IN_R1 = 1 << 19;
+        /// The result is the object of the first argument as another type, and lives as long.
+        const CASTS = 1 << 20;
     }
 }
 

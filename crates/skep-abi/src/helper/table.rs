@@ -335,10 +335,10 @@ helpers! {
     94 spin_unlock (5, 1) [LOCK] -> Void, {UNLOCKS ALLOWED_IN_LOCK NEEDS_CAP_BPF}
         "long bpf_spin_unlock(struct bpf_spin_lock *lock)"
         "Gives the lock in a map value back.";
-    95 sk_fullsock (5, 1) [SKC] -> SocketOrNull, {}
+    95 sk_fullsock (5, 1) [SKC] -> SocketOrNull, {CASTS}
         "struct bpf_sock *bpf_sk_fullsock(struct bpf_sock *sk)"
         "The full socket of a pointer that may be a smaller kind.";
-    96 tcp_sock (5, 1) [SKC] -> TcpSockOrNull, {}
+    96 tcp_sock (5, 1) [SKC] -> TcpSockOrNull, {CASTS}
         "struct bpf_tcp_sock *bpf_tcp_sock(struct bpf_sock *sk)"
         "The TCP part of a socket.";
     97 skb_ecn_set_ce (5, 1) [CTX] -> Integer, {}
@@ -458,19 +458,19 @@ helpers! {
     135 csum_level (5, 8) [CTX, ANY] -> Integer, {}
         "long bpf_csum_level(struct __sk_buff *skb, __u64 level)"
         "Changes how many of the packet's checksums are known to be right.";
-    136 skc_to_tcp6_sock (5, 9) [BSK] -> btf_or_null_result("tcp6_sock"), {}
+    136 skc_to_tcp6_sock (5, 9) [BSK] -> btf_or_null_result("tcp6_sock"), {CASTS}
         "struct tcp6_sock *bpf_skc_to_tcp6_sock(void *sk)"
         "The socket as an IPv6 TCP socket.";
-    137 skc_to_tcp_sock (5, 9) [BSK] -> btf_or_null_result("tcp_sock"), {}
+    137 skc_to_tcp_sock (5, 9) [BSK] -> btf_or_null_result("tcp_sock"), {CASTS}
         "struct tcp_sock *bpf_skc_to_tcp_sock(void *sk)"
         "The socket as a TCP socket.";
-    138 skc_to_tcp_timewait_sock (5, 9) [BSK] -> btf_or_null_result("tcp_timewait_sock"), {}
+    138 skc_to_tcp_timewait_sock (5, 9) [BSK] -> btf_or_null_result("tcp_timewait_sock"), {CASTS}
         "struct tcp_timewait_sock *bpf_skc_to_tcp_timewait_sock(void *sk)"
         "The socket as a TCP socket in TIME_WAIT.";
-    139 skc_to_tcp_request_sock (5, 9) [BSK] -> btf_or_null_result("tcp_request_sock"), {}
+    139 skc_to_tcp_request_sock (5, 9) [BSK] -> btf_or_null_result("tcp_request_sock"), {CASTS}
         "struct tcp_request_sock *bpf_skc_to_tcp_request_sock(void *sk)"
         "The socket as a TCP connection request.";
-    140 skc_to_udp6_sock (5, 9) [BSK] -> btf_or_null_result("udp6_sock"), {}
+    140 skc_to_udp6_sock (5, 9) [BSK] -> btf_or_null_result("udp6_sock"), {CASTS}
         "struct udp6_sock *bpf_skc_to_udp6_sock(void *sk)"
         "The socket as an IPv6 UDP socket.";
     141 get_task_stack (5, 9) [btf("task_struct"), WR, SZ0, ANY] -> Integer, {RETURN_BOUNDED_BY_SIZE NEEDS_CAP_PERFMON}
@@ -638,7 +638,7 @@ helpers! {
     195 map_lookup_percpu_elem (5, 19) [MAP, KEY, ANY] -> MapValueOrNull, {PACKET_ACCESS MAP_ACCESS INLINE}
         "void *bpf_map_lookup_percpu_elem(void *map, const void *key, __u32 cpu)"
         "Looks a key up and gives the value of a given CPU.";
-    196 skc_to_mptcp_sock (5, 19) [BSK] -> btf_or_null_result("mptcp_sock"), {}
+    196 skc_to_mptcp_sock (5, 19) [BSK] -> btf_or_null_result("mptcp_sock"), {CASTS}
         "struct mptcp_sock *bpf_skc_to_mptcp_sock(void *sk)"
         "The socket as a multipath TCP socket.";
     197 dynptr_from_mem (5, 19) [WR, SZ0, ANY, new_dynptr(Local)] -> Integer, {NEEDS_CAP_BPF}

@@ -153,6 +153,8 @@ pub struct MapTypeInfo {
     pub required_flags: MapFlags,
     /// Operations from user space.
     pub ops: MapOps,
+    /// The kernel's struct for such a map: what a program sees that reads through a map pointer.
+    pub kernel_struct: &'static str,
     /// Helpers, by name as in the helper table, that accept this map as their map argument.
     pub helpers: &'static [&'static str],
     /// Programs may take the address of a value directly (`BPF_PSEUDO_MAP_VALUE`).

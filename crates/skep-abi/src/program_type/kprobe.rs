@@ -29,6 +29,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sleepable: true,
     helpers: &["override_return", "get_attach_cookie"],
     tracing_helpers: true,
+    any_context: true,
     returns: &[returns(&[A::TraceKprobeSession, A::TraceUprobeSession], 0, 1)],
     ..ProgramTypeInfo::new(ProgramType::Kprobe, "kprobe", Version(4, 1), "Runs at a kernel or user function.")
 };

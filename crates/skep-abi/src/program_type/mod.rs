@@ -107,6 +107,8 @@ pub struct ProgramTypeInfo {
     pub base_helpers: bool,
     /// Has [`TRACING_HELPERS`].
     pub tracing_helpers: bool,
+    /// Runs wherever the probed thing happens, interrupting anything: maps with spin locks or timers are refused.
+    pub any_context: bool,
     /// What it may return: the first row that fits the attach type. Without a row, anything.
     pub returns: &'static [ReturnRange],
     /// May be loaded without CAP_BPF where the kernel allows that at all.
@@ -226,6 +228,7 @@ impl ProgramTypeInfo {
             socket_map_helpers: &[],
             base_helpers: true,
             tracing_helpers: false,
+            any_context: false,
             returns: &[],
             unprivileged: false,
             sleepable: false,

@@ -13,5 +13,6 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     context: ContextInfo::Struct { name: "bpf_perf_event_data", size: 184, fields: FIELDS },
     helpers: &["get_attach_cookie", "perf_prog_read_value", "read_branch_records"],
     tracing_helpers: true,
+    any_context: true,
     ..ProgramTypeInfo::new(ProgramType::PerfEvent, "perf_event", Version(4, 9), "Runs when a perf event overflows.")
 };

@@ -7,6 +7,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     context: ContextInfo::Arguments { max: 12, buffer: true },
     helpers: &["get_attach_cookie"],
     tracing_helpers: true,
+    any_context: true,
     ..ProgramTypeInfo::new(
         ProgramType::RawTracepointWritable,
         "raw_tracepoint_writable",

@@ -7,6 +7,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     context: ContextInfo::Bytes { name: "trace_entry", start: 8, limit: 8192 },
     helpers: &["get_attach_cookie"],
     tracing_helpers: true,
+    any_context: true,
     ..ProgramTypeInfo::new(
         ProgramType::Tracepoint,
         "tracepoint",

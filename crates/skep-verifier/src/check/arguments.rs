@@ -460,7 +460,7 @@ impl Verifier<'_> {
         if size == 0 && !zero {
             return denied("invalid zero-sized read");
         }
-        let range = self.stack_range(reg, base, 0, size, access != MemAccess::Read)?;
+        let range = self.stack_range(state, reg, base, 0, size, access != MemAccess::Read)?;
         match access {
             MemAccess::Write if range.fixed => {
                 if !self.may_leak_pointers() {

@@ -77,7 +77,7 @@ impl Verifier<'_> {
 
     /// While a lock is held nearly nothing may be called.
     fn check_state_for_call(&self, state: &State, helper: &HelperProto) -> Check {
-        let allowed = helper.flags.intersects(HelperFlags::ALLOWED_IN_LOCK | HelperFlags::LOCKS | HelperFlags::UNLOCKS);
+        let allowed = helper.flags.intersects(HelperFlags::ALLOWED_IN_LOCK | HelperFlags::UNLOCKS);
         if state.lock.is_some() && !allowed {
             return invalid("function calls are not allowed while holding a lock");
         }
@@ -90,6 +90,9 @@ impl Verifier<'_> {
         let about = self.maps.facts(map);
         let info = tables::map_info(about.map_type);
         let fits = info.helpers.contains(&helper.name) && tables::may_change_sockets(self.info, info, helper);
+        if !fits && helper.flags.contains(HelperFlags::TAIL_CALL) {
+            return invalid("expected prog array map for tail call");
+        }
         if !fits {
             return invalid(format!(
                 "cannot pass map_type {} into func bpf_{}#{}",

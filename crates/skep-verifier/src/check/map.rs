@@ -8,9 +8,6 @@ use crate::verifier::Verifier;
 use skep_abi::map_type::MapFlags;
 use skep_isa::Reg;
 
-/// The kernel struct that every kind of map begins with.
-const KERNEL_STRUCT: &str = "bpf_map";
-
 impl Verifier<'_> {
     pub(crate) fn check_map_value_access(
         &mut self,
@@ -73,9 +70,9 @@ impl Verifier<'_> {
     }
 
     /// A map itself can be looked into as the kernel struct it is, by privileged programs, read-only.
-    pub(crate) fn check_map_pointer_access(&mut self, offset: i32, access: &Access) -> Check<Register> {
+    pub(crate) fn check_map_pointer_access(&mut self, map: MapRef, offset: i32, access: &Access) -> Check<Register> {
         let number = access.base.number();
-        let kernel_struct = KERNEL_STRUCT;
+        let kernel_struct = crate::tables::map_info(self.maps.facts(map).map_type).kernel_struct;
         if !self.may_leak_pointers() {
             return denied(format!("R{number} invalid mem access 'map_ptr'"));
         }

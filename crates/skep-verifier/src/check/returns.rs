@@ -6,16 +6,11 @@ use crate::domain::scalar::Scalar;
 use crate::domain::state::{Reference, State};
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
-use skep_abi::helper::{ArgKind, HelperFlags, HelperProto, ReturnKind};
+use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
 
 impl Verifier<'_> {
     /// The value a helper returns.
-    pub(crate) fn returned(
-        &mut self,
-        state: &mut State,
-        helper: &'static HelperProto,
-        facts: &CallFacts,
-    ) -> Check<Register> {
+    pub(crate) fn returned(&mut self, state: &mut State, helper: &HelperProto, facts: &CallFacts) -> Check<Register> {
         let mut result = match helper.ret {
             ReturnKind::Integer => self.returned_number(helper, facts),
             ReturnKind::Void => Register::UNINITIALISED,
@@ -49,7 +44,7 @@ impl Verifier<'_> {
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
             state.references.push(Reference { id, slot: state.slot });
-        } else if result.is_pointer() && facts.reference != 0 && is_cast(self.helper_args(helper)) {
+        } else if result.is_pointer() && facts.reference != 0 && helper.flags.contains(HelperFlags::CASTS) {
             // A view of the same object: gone when the object is.
             result.reference = facts.reference;
         }
@@ -97,12 +92,4 @@ impl Verifier<'_> {
         let array = info.index_key && crate::tables::values_are_data(info);
         array && facts.constant_key.is_some_and(|key| key < u64::from(about.max_entries))
     }
-}
-
-/// Whether a helper gives another view of the object passed to it: from one kind of socket to another.
-fn is_cast(arguments: &[ArgKind]) -> bool {
-    matches!(
-        arguments,
-        [ArgKind::SockCommon | ArgKind::BtfSockCommon | ArgKind::BtfSockCommonOrNull | ArgKind::Socket, ..]
-    )
 }

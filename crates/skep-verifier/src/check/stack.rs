@@ -41,7 +41,7 @@ impl Verifier<'_> {
         base: &Register,
         access: &Access,
     ) -> Check<Register> {
-        let range = self.stack_range(access.base, base, access.offset, access.size, access.mode.is_write())?;
+        let range = self.stack_range(state, access.base, base, access.offset, access.size, access.mode.is_write())?;
         match access.mode {
             Mode::Read | Mode::ReadOnly if range.fixed => self.read_fixed(state, range, access),
             Mode::Read | Mode::ReadOnly => self.read_variable(state, range, access, base),
@@ -59,6 +59,7 @@ impl Verifier<'_> {
     /// The bytes an access may touch, all inside the frame's stack.
     pub(crate) fn stack_range(
         &mut self,
+        state: &State,
         reg: Reg,
         base: &Register,
         offset: i32,
@@ -80,7 +81,13 @@ impl Verifier<'_> {
             }
         };
         let end = max.saturating_add(size.into());
-        if min < i64::from(-STACK_BYTES) || min >= 0 && size > 0 || end > 0 {
+        // What an unprivileged program has not written yet is not there to be read.
+        let depth = if write || self.may_read_uninitialised() {
+            i64::from(STACK_BYTES)
+        } else {
+            8 * state.frames[usize::from(frame)].stack.len() as i64
+        };
+        if min < -depth || min >= 0 && size > 0 || end > 0 {
             let message = match constant {
                 Some(_) => format!("invalid{how} stack R{number} off={min} size={size}"),
                 None => format!(

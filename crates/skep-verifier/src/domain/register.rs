@@ -203,6 +203,8 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Uninitialised => "?",
         Kind::Scalar => "scalar",
         Kind::Context => "ctx",
+        // Until it is compared with NULL, Linux takes it for a value.
+        Kind::Map(_) if flags.contains(PointerFlags::NULLABLE) => "map_value",
         Kind::Map(_) => "map_ptr",
         Kind::MapValue(_) => "map_value",
         Kind::MapKey(_) => "map_key",

@@ -1,0 +1,211 @@
+//! Reading the data files, and running a case through the verifier.
+
+use skep_abi::attach_type::AttachType;
+use skep_abi::helper;
+use skep_abi::map_type::{MapFlags, MapType};
+use skep_abi::program_type::ProgramType;
+use skep_isa::Slot;
+use skep_isa::text::{Names, assemble_with};
+use skep_verifier::{Capabilities, LogLevel, MapFacts, Options, Program, verify};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A verdict and its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub verdict: String,
+    pub message: String,
+}
+
+/// One program.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub name: String,
+    pub header: Vec<(String, String)>,
+    pub code: String,
+    pub expected: Expected,
+    /// The case as it stands in the file, up to the verdict.
+    source: String,
+}
+
+/// A map of a case.
+#[derive(Clone, Debug)]
+pub struct MapLine {
+    pub name: String,
+    pub facts: MapFacts,
+}
+
+/// Map descriptors by name.
+pub struct MapNames<'a>(pub &'a [(String, i32)]);
+
+impl Names for MapNames<'_> {
+    fn helper(&self, name: &str) -> Option<i32> {
+        helper::by_name(name).map(|h| h.id as i32)
+    }
+
+    fn map(&self, name: &str) -> Option<i32> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, fd)| *fd)
+    }
+}
+
+/// All data files with their cases.
+pub fn files() -> Vec<(PathBuf, Vec<Case>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/verifier");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("the data files").map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "txt"));
+    paths.sort();
+    assert!(!paths.is_empty(), "no data files in {}", folder.display());
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a readable file");
+            let cases = parse(&text).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
+            (path, cases)
+        })
+        .collect()
+}
+
+fn parse(text: &str) -> Result<Vec<Case>, String> {
+    text.split("\n=== ").skip(1).map(parse_case).collect()
+}
+
+fn parse_case(text: &str) -> Result<Case, String> {
+    let (program, expected) =
+        text.split_once("\n--- ").ok_or_else(|| format!("no verdict: {}", text.lines().next().unwrap_or("")))?;
+    let mut lines = program.lines();
+    let name = lines.next().unwrap_or("").trim().to_owned();
+    let is_header = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase()) && line.contains(": ");
+    let mut header = Vec::new();
+    let mut code = String::new();
+    for line in lines {
+        match line.split_once(": ").filter(|_| is_header(&line) && code.is_empty()) {
+            Some((key, value)) => header.push((key.to_owned(), value.trim().to_owned())),
+            None => {
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+    let (verdict, message) = expected.split_once('\n').unwrap_or((expected, ""));
+    let message = message.trim().to_owned();
+    let expected = Expected { verdict: verdict.trim().to_owned(), message };
+    Ok(Case { name, header, code, expected, source: program.to_owned() })
+}
+
+/// Writes the verdicts found into a file.
+pub fn bless(path: &Path, cases: &[Case]) {
+    let text = std::fs::read_to_string(path).expect("a readable file");
+    let mut out = text.split("\n=== ").next().unwrap_or("").to_owned();
+    for case in cases {
+        let found = case.verify().unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
+        let _ = write!(out, "\n=== {}\n--- {}\n", case.source, found.verdict);
+        if !found.message.is_empty() {
+            let _ = writeln!(out, "{}", found.message);
+        }
+    }
+    std::fs::write(path, out).expect("a writable file");
+}
+
+impl Case {
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.header.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    fn has_flag(&self, flag: &str) -> bool {
+        self.get("flags").is_some_and(|flags| flags.split_whitespace().any(|f| f == flag))
+    }
+
+    pub fn program_type(&self) -> Result<ProgramType, String> {
+        let name = self.get("type").ok_or("no type")?;
+        ProgramType::from_name(name).ok_or_else(|| format!("no program type {name}"))
+    }
+
+    pub fn attach_type(&self) -> Result<Option<AttachType>, String> {
+        let Some(name) = self.get("attach") else { return Ok(None) };
+        let found = AttachType::ALL.iter().find(|t| t.name() == name);
+        found.copied().map(Some).ok_or_else(|| format!("no attach type {name}"))
+    }
+
+    pub fn maps(&self) -> Result<Vec<MapLine>, String> {
+        self.header.iter().filter(|(key, _)| key == "map").map(|(_, line)| map_line(line)).collect()
+    }
+
+    pub fn gpl_compatible(&self) -> bool {
+        self.get("license").is_none_or(|license| license == "GPL")
+    }
+
+    pub fn capabilities(&self) -> Result<Capabilities, String> {
+        let Some(names) = self.get("capabilities") else { return Ok(Capabilities::all()) };
+        let mut set = Capabilities::empty();
+        for name in names.split_whitespace().filter(|name| *name != "none") {
+            set |= Capabilities::from_name(name).ok_or_else(|| format!("no capability {name}"))?;
+        }
+        Ok(set)
+    }
+
+    pub fn assemble(&self, maps: &[(String, i32)]) -> Result<Vec<Slot>, String> {
+        assemble_with(&self.code, &MapNames(maps)).map(|a| a.slots).map_err(|error| error.to_string())
+    }
+
+    /// What the verifier says.
+    pub fn verify(&self) -> Result<Expected, String> {
+        self.run(LogLevel::empty()).map(|(expected, _)| expected)
+    }
+
+    /// The verifier's log.
+    pub fn log(&self) -> String {
+        self.run(LogLevel::INSTRUCTIONS).map_or_else(|problem| problem, |(_, log)| log)
+    }
+
+    fn run(&self, log_level: LogLevel) -> Result<(Expected, String), String> {
+        let maps = self.maps()?;
+        let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
+        let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();
+        let insns = self.assemble(&names)?;
+        let program = Program {
+            attach_type: self.attach_type()?,
+            gpl_compatible: self.gpl_compatible(),
+            maps: &facts,
+            ..Program::new(&self.name, self.program_type()?, &insns)
+        };
+        let options = Options {
+            capabilities: self.capabilities()?,
+            strict_alignment: self.has_flag("strict_alignment"),
+            any_alignment: self.has_flag("any_alignment"),
+            test_state_frequency: self.has_flag("test_state_frequency"),
+            log_level,
+            ..Options::default()
+        };
+        Ok(match verify(&program, &options) {
+            Ok(verified) => (Expected { verdict: "accept".into(), message: String::new() }, verified.log().to_owned()),
+            Err(rejection) => (Expected { verdict: "reject".into(), message: rejection.message }, rejection.log),
+        })
+    }
+}
+
+fn map_line(line: &str) -> Result<MapLine, String> {
+    let mut words = line.split_whitespace();
+    let mut word = |what: &str| words.next().ok_or_else(|| format!("map `{line}` lacks its {what}"));
+    let name = word("name")?.to_owned();
+    let kind = word("type")?;
+    let map_type = MapType::from_name(kind).ok_or_else(|| format!("no map type {kind}"))?;
+    let mut number = |what: &str| word(what)?.parse::<u32>().map_err(|e| format!("map `{line}`: {what}: {e}"));
+    let (key_size, value_size, max_entries) = (number("key size")?, number("value size")?, number("entries")?);
+    let mut flags = MapFlags::empty();
+    for flag in words {
+        flags |= MapFlags::from_name(&flag.to_uppercase()).ok_or_else(|| format!("no map flag {flag}"))?;
+    }
+    let facts = MapFacts {
+        name: name.clone(),
+        map_type,
+        key_size,
+        value_size,
+        max_entries,
+        flags,
+        value_type: None,
+        frozen: None,
+        inner: None,
+    };
+    Ok(MapLine { name, facts })
+}
