@@ -1,7 +1,7 @@
 //! Perf events: the program runs at each sample.
 
 use super::{Fate, Hook, Registers, Verdict};
-use crate::run::{Context, Outcome, PlainContext};
+use crate::run::{Context, Outcome, StructContext};
 use skep_abi::program_type::ProgramType;
 
 /// A sample of a perf event.
@@ -15,24 +15,22 @@ pub struct Sample {
     pub address: u64,
 }
 
-impl Sample {
-    /// `struct bpf_perf_event_data` of the host's machine.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [self.registers.to_bytes(), self.sample_period.to_ne_bytes().to_vec(), self.address.to_ne_bytes().to_vec()]
-            .concat()
-    }
-}
-
 /// A perf event.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PerfEvent {
-    context: Option<PlainContext>,
+    context: StructContext,
 }
 
 impl PerfEvent {
     /// Any perf event.
     pub fn new() -> PerfEvent {
-        PerfEvent::default()
+        PerfEvent { context: StructContext::of(ProgramType::PerfEvent) }
+    }
+}
+
+impl Default for PerfEvent {
+    fn default() -> Self {
+        PerfEvent::new()
     }
 }
 
@@ -42,7 +40,10 @@ impl Hook<Sample> for PerfEvent {
     }
 
     fn enter(&mut self, event: Sample) -> &mut dyn Context {
-        self.context.insert(PlainContext::of(ProgramType::PerfEvent, &event.to_bytes()))
+        self.context.set_field_bytes("regs", &event.registers.to_bytes());
+        self.context.set_field("sample_period", event.sample_period);
+        self.context.set_field("addr", event.address);
+        &mut self.context
     }
 
     /// Where the program gives 0, Linux records no sample beside.
