@@ -6,7 +6,7 @@ use crate::input::Capabilities;
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper::{HelperFlags, HelperProto};
 use skep_abi::map_type::{MapType, MapTypeInfo, SOCKET_MAP_CHANGES, ValueKind};
-use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
+use skep_abi::program_type::{ProgramType, ProgramTypeInfo, ReturnRange};
 
 /// Size of `struct bpf_flow_keys` (`include/uapi/linux/bpf.h`, Linux 6.18).
 pub(crate) const FLOW_KEYS_BYTES: i32 = 56;
@@ -41,8 +41,8 @@ pub(crate) fn may_call(
 }
 
 /// What a program may return.
-pub(crate) fn return_range(info: &ProgramTypeInfo, attach_type: Option<AttachType>) -> Option<(i64, i64)> {
-    info.return_range(attach_type).map(|range| (range.min.into(), range.max.into()))
+pub(crate) fn return_range(info: &ProgramTypeInfo, attach_type: Option<AttachType>) -> Option<ReturnRange> {
+    info.return_range(attach_type)
 }
 
 /// Whether looking a key up gives a socket with a reference to it.

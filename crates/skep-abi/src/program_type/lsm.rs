@@ -38,6 +38,6 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         (&[A::LsmCgroup], &["setsockopt", "getsockopt", "get_netns_cookie", "get_retval", "set_retval"]),
     ],
     tracing_helpers: true,
-    returns: &[returns(&[A::LsmMac], -4095, 0), returns(&[A::LsmCgroup], 0, 1)],
+    returns: &[returns(&[A::LsmMac], -4095, 0).lower_half(), returns(&[A::LsmCgroup], 0, 1)],
     ..ProgramTypeInfo::new(ProgramType::Lsm, "lsm", Version(5, 7), "Decides at a security hook.")
 };

@@ -69,11 +69,20 @@ pub struct ReturnRange {
     pub min: i32,
     /// Largest.
     pub max: i32,
+    /// Only the lower half of the result counts.
+    pub lower_half: bool,
+}
+
+impl ReturnRange {
+    /// The same, but only the lower half of the result counts: the caller takes an `int`.
+    const fn lower_half(self) -> ReturnRange {
+        ReturnRange { lower_half: true, ..self }
+    }
 }
 
 /// `min..=max` for those attach types; none: for all that no row before names.
 const fn returns(attach_types: &'static [AttachType], min: i32, max: i32) -> ReturnRange {
-    ReturnRange { attach_types, min, max }
+    ReturnRange { attach_types, min, max, lower_half: false }
 }
 
 /// One program type.

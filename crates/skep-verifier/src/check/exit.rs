@@ -33,7 +33,11 @@ impl Verifier<'_> {
             ));
         }
         self.values.mark(result.origin);
-        self.check_range(&result, range, "At program exit")
+        let (low, high) = (result.value.smin32, result.value.smax32);
+        if range.lower_half && low >= range.min && high <= range.max {
+            return Ok(());
+        }
+        self.check_range(&result, (range.min.into(), range.max.into()), "At program exit")
     }
 
     fn end_global(&mut self, result: &Register, subprogram: usize) -> Check {
