@@ -45,12 +45,13 @@ fn helper_definitions() -> String {
 
 /// Every `struct x` that a prototype mentions, once.
 fn struct_names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = helper::HELPERS
-        .iter()
-        .flat_map(|proto| proto.prototype.split("struct ").skip(1))
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
-        .filter(|name| !name.is_empty())
-        .collect();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = |prototype: &'static str| prototype.split(|c| !is_word(c)).filter(|word| !word.is_empty());
+    let mut names: Vec<&str> = Vec::new();
+    for proto in helper::HELPERS {
+        let following = words(proto.prototype).zip(words(proto.prototype).skip(1));
+        names.extend(following.filter(|(word, _)| *word == "struct").map(|(_, name)| name));
+    }
     names.sort_unstable();
     names.dedup();
     names

@@ -153,6 +153,9 @@ fn with_poison(mut rejection: Rejection, linked: &LinkedProgram) -> Rejection {
 fn facts(object: &ObjectSpec, spec: &MapSpec) -> Result<MapFacts, String> {
     let map_type = MapType::from_number(spec.type_number)
         .ok_or_else(|| format!("map '{}' has the unknown type {}", spec.name, spec.type_number))?;
+    if let Some(misfit) = map_type.info().misfit(spec.key_size, spec.value_size, spec.max_entries) {
+        return Err(format!("map '{}' cannot be created: {misfit}", spec.name));
+    }
     let inner = spec.inner.as_deref().map(|inner| facts(object, inner)).transpose()?.map(Box::new);
     let frozen = (spec.freeze && spec.flags.contains(MapFlags::RDONLY_PROG))
         .then(|| spec.contents.as_ref().map(|contents| contents.to_vec().into()))

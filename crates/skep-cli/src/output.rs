@@ -1,9 +1,10 @@
 //! One value, rendered as text for people or as JSON for programs.
 
 use crate::error::Failure;
+use crate::style::printable;
 use clap::Args;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 /// How to print; the same flags on every command.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -44,9 +45,10 @@ impl Output {
     }
 }
 
-/// Writes raw text to standard output.
+/// Writes text without styles to standard output.
 pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { printable(text) } else { text.into() };
     finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 

@@ -29,16 +29,32 @@ fn own() -> Result<Arc<Btf>, Failure> {
 }
 
 fn parse(path: &Path) -> Result<Arc<Btf>, Failure> {
-    let bytes = input::read(path)?;
-    let btf = Btf::parse(section(&bytes).as_deref().unwrap_or(&bytes)).map_err(|e| {
-        Failure::file("use the BTF of", path, &e)
-            .hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
-    })?;
-    Ok(Arc::new(btf))
+    Ok(Arc::new(read(path, None)?))
 }
 
-/// The `.BTF` section, when `bytes` is an ELF file that has one.
-pub(crate) fn section(bytes: &[u8]) -> Option<Vec<u8>> {
-    let elf = object::File::parse(bytes).ok()?;
-    Some(elf.section_by_name(".BTF")?.data().ok()?.to_vec())
+/// The types in a file: raw BTF, or an ELF file with a `.BTF` section; split from `base` if that is given.
+pub(crate) fn read(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
+    let bytes = input::read(path)?;
+    let bytes = if bytes.starts_with(ELF_MAGIC) { section(path, &bytes)? } else { bytes };
+    let btf = match base {
+        Some(base) => Btf::parse_split(&bytes, base),
+        None => Btf::parse(&bytes),
+    };
+    btf.map_err(|e| {
+        Failure::file("use the BTF of", path, &e)
+            .hint("expected raw BTF, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section")
+    })
+}
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
+/// The `.BTF` section of an ELF file.
+fn section(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    let failed = |e: object::Error| Failure::file("read the ELF file", path, &e);
+    let elf = object::File::parse(bytes).map_err(failed)?;
+    let section = elf.section_by_name(".BTF").ok_or_else(|| {
+        Failure::new(format!("{} has no BTF: the ELF file has no .BTF section", path.display()))
+            .hint("objects get it by compiling with -g, as `skep build` does")
+    })?;
+    Ok(section.data().map_err(failed)?.to_vec())
 }

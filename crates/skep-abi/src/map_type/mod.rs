@@ -6,6 +6,7 @@ pub use table::MAP_TYPES;
 
 use crate::Version;
 use bitflags::bitflags;
+use std::fmt;
 
 /// How a key or value size may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +170,38 @@ pub struct MapTypeInfo {
     pub since: Version,
     /// One line about what it is.
     pub doc: &'static str,
+}
+
+impl MapTypeInfo {
+    /// What is wrong with the sizes of a map as an object defines it, in words; `None` when nothing is. Such definitions
+    /// may leave to the loader what it can fill in: "one entry per CPU", a whole number of pages.
+    pub fn misfit(&self, key_size: u32, value_size: u32, max_entries: u32) -> Option<String> {
+        let name = self.name;
+        if !self.key.allows(key_size) {
+            return Some(format!("key_size is {key_size}; {name} maps take {}", self.key));
+        }
+        if !self.value.allows(value_size) {
+            return Some(format!("value_size is {value_size}; {name} maps take {}", self.value));
+        }
+        match (self.entries, max_entries) {
+            (EntriesRule::NonZero | EntriesRule::PowerOfTwoPages, 0) => {
+                Some(format!("max_entries is 0; {name} maps need at least 1"))
+            }
+            (EntriesRule::Zero, 1..) => Some(format!("max_entries is {max_entries}; {name} maps take 0")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SizeRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SizeRule::Exactly(only) => write!(f, "{only}"),
+            SizeRule::Range(least, most) => write!(f, "{least} to {most}"),
+            SizeRule::MultipleOf(of, least, most) => write!(f, "a multiple of {of} from {least} to {most}"),
+            SizeRule::OneOf(one, other) => write!(f, "{one} or {other}"),
+        }
+    }
 }
 
 impl SizeRule {

@@ -2,11 +2,10 @@
 
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::print_text;
-use crate::{input, target_btf};
+use crate::target_btf;
 use clap::{Args, Subcommand, ValueEnum};
 use skep_btf::{Btf, CDumpOptions};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Look at BTF, the types of objects and kernels
 #[derive(Debug, Args)]
@@ -54,16 +53,8 @@ enum Format {
 impl BtfCommand {
     pub(crate) fn run(self) -> Outcome {
         let Verb::Dump { source: Source::File { path, format, base } } = self.verb;
-        let bytes = input::read(&path)?;
-        let bytes = target_btf::section(&bytes).unwrap_or(bytes);
-        let parsed = match &base {
-            Some(base) => {
-                let base = target_btf::load(Some(base))?;
-                Btf::parse_split(&bytes, base)
-            }
-            None => Btf::parse(&bytes),
-        };
-        let btf = Arc::new(parsed.map_err(|e| Failure::file("read the BTF of", &path, &e))?);
+        let base = base.map(|base| target_btf::load(Some(&base))).transpose()?;
+        let btf = target_btf::read(&path, base)?;
         match format {
             Format::Raw => {
                 let mut text = String::new();

@@ -4,6 +4,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::{headers, target_btf};
 use clap::Args;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,27 +59,31 @@ impl Build {
                 temporary.path()
             }
         };
+        // Before the work of writing headers.
+        let clang = if self.files.is_empty() { None } else { Some(find_clang()?) };
         headers::write(directory)?;
         if self.headers.is_some() || self.files.iter().any(|f| mentions_vmlinux(f)) {
             let path = directory.join("vmlinux.h");
             let text = super::btf::c_header(&*target_btf::load(self.btf.as_deref())?)?;
             std::fs::write(&path, text).map_err(|e| Failure::file("write", &path, &e))?;
         }
-        if self.files.is_empty() {
-            return Ok(Exit::Success);
-        }
-        let clang = find_clang()?;
-        let failed =
+        let Some(clang) = clang else { return Ok(Exit::Success) };
+        let compiled =
             self.files.iter().map(|file| self.compile(&clang, directory, file)).collect::<Result<Vec<_>, _>>()?;
-        Ok(if failed.contains(&false) { Exit::Unusable } else { Exit::Success })
+        Ok(if compiled.contains(&false) { Exit::Unusable } else { Exit::Success })
     }
 
     /// Compiles one file; `false` when clang refused it (it has said why).
     fn compile(&self, clang: &Path, headers: &Path, file: &Path) -> Result<bool, Failure> {
-        if !file.is_file() {
-            return Err(Failure::new(format!("cannot read {}: no such file", file.display())));
+        // clang would say so too, but at length.
+        let unreadable = |e: io::Error| Failure::file("read", file, &e);
+        if std::fs::metadata(file).map_err(unreadable)?.is_dir() {
+            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
         let output = self.output.clone().unwrap_or_else(|| file.with_extension("o"));
+        if output == *file {
+            return Err(Failure::new(format!("{} would be overwritten: it is the output too", file.display())));
+        }
         let mut command = Command::new(clang);
         command.args(["-g", "-O2", "-Wall", "--target=bpf", "-fno-stack-protector"]);
         command.arg(format!("-mcpu={}", self.cpu));

@@ -3,14 +3,18 @@
 use crate::error::{Exit, Failure, Outcome};
 use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::{Output, Report};
+use crate::style::printable;
 use crate::{input, kernels, style, target_btf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skep::{LoadOptions, LoadedObject, Object};
+use skep_btf::Btf;
+use skep_kernel::Kernel;
 use skep_object::{ObjectSpec, ProgramSpec};
 use skep_verifier::{LogLevel, Options, Rejection, Statistics, Verified};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Say whether the verifier accepts the programs of objects, and if not, why
 #[derive(Debug, Args)]
@@ -20,7 +24,8 @@ use std::path::{Path, PathBuf};
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
 
-Exit status: 0 all accepted, 1 some refused, 2 unusable input.")]
+Verdicts: accept, reject, and env when something outside of the program is missing, so that the verifier could not be
+asked. Exit status: 0 all accepted, 1 some refused, 2 unusable input, no such program, or env.")]
 pub(crate) struct Check {
     /// BPF objects
     #[arg(required = true)]
@@ -29,7 +34,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NAME")]
     program: Option<String>,
     /// How to print
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// BTF of the kernel the programs are meant for (default: the running Linux's, else Skep's own)
     #[arg(long, value_name = "FILE")]
@@ -44,8 +49,11 @@ pub(crate) struct Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// For people
     Text,
+    /// One array of all programs
     Json,
+    /// One line per program, after a line of column names
     Csv,
 }
 
@@ -90,10 +98,14 @@ struct Verdicts(Vec<Row>);
 
 impl Check {
     pub(crate) fn run(self, output: Output) -> Outcome {
+        if self.format == Format::Csv && output.is_json() {
+            return Err(Failure::new("--format csv and --json exclude each other"));
+        }
+        let verifier = self.verifier()?;
         let mut rows = Vec::new();
         let mut unusable = false;
         for path in &self.objects {
-            match self.check_object(path) {
+            match self.check_object(path, &verifier) {
                 Ok(verdicts) => rows.extend(verdicts),
                 Err(failure) => {
                     style::print_error(&failure);
@@ -101,36 +113,70 @@ impl Check {
                 }
             }
         }
-        if rows.is_empty() && !unusable {
-            return Err(Failure::new("no program to check").hint("`skep dump OBJECT` lists the programs"));
-        }
         let verdicts = Verdicts(rows);
         match self.format {
             Format::Csv => crate::output::print_text(&verdicts.csv())?,
             Format::Json if !output.is_json() => Output { json: true, pretty: false }.print(&verdicts)?,
             Format::Json | Format::Text => output.print(&verdicts)?,
         }
-        Ok(verdicts.exit(unusable))
+        Ok(if unusable { Exit::Unusable } else { verdicts.exit() })
     }
 
-    fn check_object(&self, path: &Path) -> Result<Vec<Row>, Failure> {
+    /// What all objects share: reading a kernel's BTF takes longer than most verifications.
+    fn verifier(&self) -> Result<Verifier, Failure> {
+        Ok(match self.kernel {
+            kernels::Choice::User => Verifier::Ours(target_btf::load(self.btf.as_deref())?),
+            kernels::Choice::Linux if self.btf.is_some() => {
+                return Err(Failure::new(
+                    "Linux checks programs against its own BTF: --btf goes without --kernel linux",
+                ));
+            }
+            kernels::Choice::Linux => Verifier::Linux(self.kernel.open()?),
+        })
+    }
+
+    fn check_object(&self, path: &Path, verifier: &Verifier) -> Result<Vec<Row>, Failure> {
         let bytes = input::read(path)?;
         let mut object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", path, &e))?;
         fill_kernel_settings(&mut object);
+        let programs = self.selected(path, &object)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let programs: Vec<&ProgramSpec> =
-            object.programs.iter().filter(|p| self.program.as_ref().is_none_or(|wanted| *wanted == p.name)).collect();
-        match self.kernel {
-            kernels::Choice::User => self.check_offline(&name, &object, &programs),
-            kernels::Choice::Linux => self.check_on_linux(&name, path, &programs),
+        match verifier {
+            Verifier::Ours(btf) => Ok(self.check_offline(&name, &object, &programs, btf)),
+            Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
+        }
+    }
+
+    fn selected<'a>(&self, path: &Path, object: &'a ObjectSpec) -> Result<Vec<&'a ProgramSpec>, Failure> {
+        let wanted = |program: &&ProgramSpec| self.program.as_ref().is_none_or(|name| *name == program.name);
+        let programs: Vec<&ProgramSpec> = object.programs.iter().filter(wanted).collect();
+        let path = path.display();
+        match &self.program {
+            _ if !programs.is_empty() => Ok(programs),
+            None => Err(Failure::new(format!("{path} has no programs"))
+                .hint("functions become programs by their section: SEC(\"xdp\"); `skep dump` shows the sections")),
+            Some(name) => {
+                let names: Vec<&str> = object.programs.iter().map(|program| &*program.name).collect();
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                Err(Failure::new(format!("{path} has no program '{name}'; it has {names}")))
+            }
         }
     }
 
     /// Asks the running Linux, program by program.
-    fn check_on_linux(&self, name: &str, path: &Path, programs: &[&ProgramSpec]) -> Result<Vec<Row>, Failure> {
-        let kernel = self.kernel.open()?;
-        let mut object =
-            Object::open(path).map_err(|e| Failure::because(format!("cannot use {}", path.display()), &e))?;
+    fn check_on_linux(
+        &self,
+        name: &str,
+        path: &Path,
+        bytes: &[u8],
+        programs: &[&ProgramSpec],
+        kernel: &Arc<dyn Kernel>,
+    ) -> Result<Vec<Row>, Failure> {
+        let stem = name.split('.').next().unwrap_or(name);
+        let mut object = Object::parse(stem, bytes).map_err(|e| Failure::file("use", path, &e))?;
+        for program in &object.spec().programs.iter().map(|p| p.name.clone()).collect::<Vec<_>>() {
+            object.program_mut(program).map_err(|e| Failure::because("cannot choose programs", &e))?.autoload = false;
+        }
         for program in programs {
             let wanted = object.program_mut(&program.name);
             wanted.map_err(|e| Failure::because("cannot choose the program", &e))?.autoload = true;
@@ -139,7 +185,7 @@ impl Check {
         let log_level = self.log_level | LogLevel::STATISTICS.bits();
         let options = LoadOptions { keep_going: true, log_level, ..LoadOptions::default() };
         let loaded = object
-            .load_with(&kernel, &options)
+            .load_with(kernel, &options)
             .map_err(|e| Failure::because(format!("cannot load {}", path.display()), &e))?;
         Ok(programs.iter().map(|program| self.linux_row(name, program, &loaded)).collect())
     }
@@ -162,11 +208,10 @@ impl Check {
         row.with_log_statistics(&refused.log)
     }
 
-    fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec]) -> Result<Vec<Row>, Failure> {
-        let target = target_btf::load(self.btf.as_deref())?;
-        let offline = Offline::new(object, target);
+    fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
+        let offline = Offline::new(object, Arc::clone(btf));
         let options = Options { log_level: LogLevel::from_bits_truncate(self.log_level), ..Options::default() };
-        Ok(programs
+        programs
             .iter()
             .map(|program| {
                 let row = Row::new(name, program);
@@ -176,8 +221,15 @@ impl Check {
                     Verdict::Environment(reason) => Row { message: reason, ..row },
                 }
             })
-            .collect())
+            .collect()
     }
+}
+
+/// Who is asked.
+enum Verifier {
+    /// Ours, on behalf of the kernel with these types.
+    Ours(Arc<Btf>),
+    Linux(Arc<dyn Kernel>),
 }
 
 impl Row {
@@ -252,11 +304,12 @@ impl Row {
 }
 
 impl Verdicts {
-    fn exit(&self, unusable: bool) -> Exit {
+    fn exit(&self) -> Exit {
+        let any = |verdict: &str| self.0.iter().any(|row| row.verdict == verdict);
         match () {
-            () if unusable => Exit::Unusable,
-            () if self.0.iter().all(|row| row.verdict == "accept") => Exit::Success,
-            () => Exit::Negative,
+            () if any("env") => Exit::Unusable,
+            () if any("reject") => Exit::Negative,
+            () => Exit::Success,
         }
     }
 
@@ -286,6 +339,9 @@ impl Report for Verdicts {
         for row in &self.0 {
             row.text(out)?;
         }
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let accepted = self.0.iter().filter(|row| row.verdict == "accept").count();
         writeln!(out, "{accepted} of {} accepted", self.0.len())
     }
@@ -298,7 +354,8 @@ impl Row {
             "reject" => style::BAD,
             _ => style::WARNING,
         };
-        write!(out, "{mark}{:<6}{mark:#} {} {} ({})", self.verdict, self.object, self.program, self.program_type)?;
+        let (object, program) = (printable(&self.object), printable(&self.program));
+        write!(out, "{mark}{:<6}{mark:#} {object} {program} ({})", self.verdict, self.program_type)?;
         if self.verdict == "accept" {
             let Row { instructions, processed, states, stack_bytes, time_us, .. } = self;
             write!(
@@ -309,15 +366,15 @@ impl Row {
         writeln!(out)?;
         if !self.message.is_empty() {
             let at = self.instruction.map(|slot| format!(" (instruction {slot})")).unwrap_or_default();
-            writeln!(out, "  {}{at}", self.message)?;
+            writeln!(out, "  {}{at}", printable(&self.message))?;
         }
         if let Some(source) = &self.source {
-            writeln!(out, "  at {}:{}:{}", source.file, source.line, source.column)?;
-            writeln!(out, "    {}", source.text)?;
+            writeln!(out, "  at {}:{}:{}", printable(&source.file), source.line, source.column)?;
+            writeln!(out, "    {}", printable(&source.text))?;
         }
         if let Some(hint) = &self.hint {
-            writeln!(out, "  hint: {hint}")?;
+            writeln!(out, "  hint: {}", printable(hint))?;
         }
-        self.log.lines().try_for_each(|line| writeln!(out, "  | {line}"))
+        self.log.lines().try_for_each(|line| writeln!(out, "  | {}", printable(line)))
     }
 }

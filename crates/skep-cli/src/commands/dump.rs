@@ -2,10 +2,12 @@
 
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::{Output, Report, print_text};
+use crate::style::printable;
 use crate::{cfg_svg, input, style};
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use skep_abi::map_type::MapFlags;
 use skep_isa::cfg::Cfg;
 use skep_isa::text::Listing;
 use skep_isa::{CallTarget, Imm64, Insn};
@@ -33,7 +35,7 @@ pub(crate) struct Dump {
     #[arg(long)]
     bytes: bool,
     /// Control-flow graph of a program in place of its instructions
-    #[arg(long, value_enum, value_name = "FORM")]
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with_all = ["instructions", "bytes"])]
     cfg: Option<CfgForm>,
 }
 
@@ -51,6 +53,9 @@ impl Dump {
         let object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", &self.object, &e))?;
         let programs = self.selected(&object)?;
         match self.cfg {
+            Some(_) if output.is_json() => {
+                return Err(Failure::new("a control-flow graph is printed as dot or SVG, not as JSON"));
+            }
             Some(form) => self.print_cfg(&object, &programs, form)?,
             None if self.program.is_some() || self.instructions => {
                 output.print(&Listings(programs.iter().map(|p| self.listing(&object, p)).collect()))?;
@@ -64,16 +69,15 @@ impl Dump {
         let Some(name) = &self.program else { return Ok(object.programs.iter().collect()) };
         match object.program(name) {
             Some((_, program)) => Ok(vec![program]),
-            None => {
-                let names: Vec<&str> = object.programs.iter().map(|p| &*p.name).collect();
-                Err(Failure::new(format!("no program '{name}'; the object has {}", names.join(", "))))
-            }
+            None => Err(Failure::new(format!("no program '{name}'; the object has {}", name_list(object)))),
         }
     }
 
     fn print_cfg(&self, object: &ObjectSpec, programs: &[&ProgramSpec], form: CfgForm) -> Result<(), Failure> {
         let [program] = programs else {
-            return Err(Failure::new("the object has several programs").hint("choose one with --program"));
+            let names = name_list(object);
+            return Err(Failure::new(format!("a graph is of one program; the object has {names}"))
+                .hint("choose one with --program"));
         };
         let failed = |e: skep_isa::cfg::CfgError| {
             Failure::because(format!("program '{}' has no control-flow graph", program.name), &e)
@@ -114,6 +118,12 @@ impl Dump {
             instructions,
         }
     }
+}
+
+/// The programs of an object, for messages.
+fn name_list(object: &ObjectSpec) -> String {
+    let names: Vec<&str> = object.programs.iter().map(|program| &*program.name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// What an instruction refers to, for people.
@@ -197,8 +207,10 @@ impl Report for Listings {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let source = style::QUIET;
         for program in &self.0 {
-            writeln!(out, "{}: section {}", program.name, program.section)?;
-            for line in program.text.lines() {
+            let bold = style::TITLE;
+            let (name, section) = (printable(&program.name), printable(&program.section));
+            writeln!(out, "{bold}{name}{bold:#}: section {section}")?;
+            for line in program.text.lines().map(printable) {
                 if line.starts_with("; ") {
                     writeln!(out, "{source}{line}{source:#}")?;
                 } else {
@@ -360,6 +372,14 @@ impl Map {
     }
 }
 
+/// `rdonly_prog mmapable`
+fn flag_names(bits: u32) -> String {
+    let flags = MapFlags::from_bits_retain(bits);
+    let unknown = flags.difference(MapFlags::all()).bits();
+    let names = flags.iter_names().map(|(name, _)| name.to_ascii_lowercase());
+    names.chain((unknown != 0).then(|| format!("{unknown:#x}"))).collect::<Vec<_>>().join(" ")
+}
+
 /// A table with a title, if it has rows.
 fn table(out: &mut dyn Write, title: &str, header: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
     if rows.is_empty() {
@@ -367,14 +387,21 @@ fn table(out: &mut dyn Write, title: &str, header: &[&str], rows: Vec<Vec<String
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
-    table.add_rows(rows);
-    writeln!(out, "\n{title}")?;
+    let is_number = |cell: &String| cell.bytes().all(|byte| byte.is_ascii_digit());
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if rows.iter().filter_map(|row| row.get(index)).all(is_number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
+    let bold = style::TITLE;
+    writeln!(out, "\n{bold}{title}{bold:#}")?;
     table.lines().try_for_each(|line| writeln!(out, " {}", line.trim_end()))
 }
 
 impl Report for Summary {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "license {}", self.license.as_deref().unwrap_or("none"))?;
+        writeln!(out, "license {}", self.license.as_deref().map_or("none".into(), printable))?;
         let types = self.btf_types.map_or_else(|| "no BTF".to_owned(), |count| format!("{count} types"));
         writeln!(out, "{}-endian, {types}", self.byte_order)?;
         let sections =
@@ -424,14 +451,15 @@ impl Map {
         let typed = |bytes: u32, name: &Option<String>| {
             name.as_ref().map_or_else(|| format!("{bytes} bytes"), |name| format!("{name} ({bytes})"))
         };
-        let flags = format!("{:#x}{}", self.flags, if self.pinned { " pinned by name" } else { "" });
+        let pinned = if self.pinned { "pinned by name" } else { "" };
+        let flags = [flag_names(self.flags), pinned.to_owned()].join(" ");
         vec![
             self.name.clone(),
             self.map_type.clone(),
             typed(self.key_bytes, &self.key),
             typed(self.value_bytes, &self.value),
             self.max_entries.to_string(),
-            flags,
+            flags.trim().to_owned(),
         ]
     }
 }
