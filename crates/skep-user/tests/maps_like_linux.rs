@@ -10,11 +10,7 @@ use skep_abi::map_type::{MapFlags, MapType};
 use skep_kernel::{Errno, Handle, Kernel, calls};
 use skep_user::{Config, UserKernel};
 use std::sync::Arc;
-use support::linux;
-
-fn user_like(linux: &Arc<dyn Kernel>) -> Arc<dyn Kernel> {
-    UserKernel::new(Config { cpus: Some(linux.possible_cpus() as usize), ..Config::default() })
-}
+use support::{linux, user_like};
 
 /// Creates a map; sizes are key, value, entries.
 fn create(
