@@ -238,8 +238,8 @@ fn flags_cpu_and_batch_size_are_checked_alike() {
 fn fields_of_a_socket_buffer_follow_from_the_frame() {
     const COMMON: [i16; 8] = [
         // len
-        0, // pkt_type
-        4, // protocol
+        0,  // pkt_type
+        4,  // protocol
         16, // vlan_present
         20, // vlan_tci
         24, // ingress_ifindex
@@ -261,12 +261,12 @@ fn fields_of_a_socket_buffer_follow_from_the_frame() {
 fn addresses_of_the_socket_are_those_of_the_packet() {
     const FIELDS: [i16; 9] = [
         // len
-        0, // pkt_type
-        4, // protocol
-        16, // family
-        88, // remote_ip4
-        92, // local_ip4
-        96, // remote_ip6
+        0,   // pkt_type
+        4,   // protocol
+        16,  // family
+        88,  // remote_ip4
+        92,  // local_ip4
+        96,  // remote_ip6
         100, // local_ip6
         116, // remote_port
         132,

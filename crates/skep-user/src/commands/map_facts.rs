@@ -45,7 +45,11 @@ fn visit(btf: &Btf, id: TypeId, base: u64, depth: u32, found: &mut Vec<KernelFie
         let offset = base + field.byte_offset();
         match TYPES.iter().find(|(name, _)| btf.kind(member) == Kind::Struct && btf.name(member) == *name) {
             Some((name, size)) => {
-                found.push(KernelField { offset: offset as usize, size: *size, is_spin_lock: *name == "bpf_spin_lock" })
+                found.push(KernelField {
+                    offset: offset as usize,
+                    size: *size,
+                    is_spin_lock: *name == "bpf_spin_lock",
+                });
             }
             None => visit(btf, member, offset, depth - 1, found),
         }

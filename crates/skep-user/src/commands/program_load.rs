@@ -31,6 +31,9 @@ const MAP_INDEX_VALUE: u8 = 6;
 const GPL_COMPATIBLE: [&[u8]; 6] =
     [b"GPL", b"GPL v2", b"GPL and additional rights", b"Dual BSD/GPL", b"Dual MIT/GPL", b"Dual MPL/GPL"];
 
+/// First slot and type of each function.
+type Functions = Vec<(u32, TypeId)>;
+
 /// What a load brings, checked and resolved.
 struct Request {
     program_type: ProgramType,
@@ -42,7 +45,7 @@ struct Request {
     tag: [u8; 8],
     maps: Vec<(i32, MapReference)>,
     btf: Option<Arc<BtfObject>>,
-    functions: Vec<(u32, TypeId)>,
+    functions: Functions,
     lines: Vec<LineInfo>,
     func_info: Vec<u8>,
     line_info: Vec<u8>,
@@ -177,7 +180,7 @@ impl UserKernel {
         Ok(maps)
     }
 
-    fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Rejection> {
+    fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Box<Rejection>> {
         let facts: Vec<(i32, MapFacts)> = request.maps.iter().map(|(fd, map)| (*fd, map.facts())).collect();
         let btf = request.btf.as_ref().map(|object| ProgramBtf {
             btf: &object.btf,
@@ -205,11 +208,11 @@ impl UserKernel {
             limits: self.config.limits,
             kernel_btf: Some(&self.kernel_btf.btf),
         };
-        verify(&program, &options)
+        verify(&program, &options).map_err(Box::new)
     }
 
     /// Makes the program ready to run; its id and name come later.
-    fn link(&self, request: Request, verified: Result<Verified, Rejection>) -> Result<(Program, String), Refusal> {
+    fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();
         let traits = TailCallTraits {
             program_type: request.program_type,
@@ -270,7 +273,7 @@ impl UserKernel {
     }
 }
 
-fn refusal_of(rejection: Rejection) -> Refusal {
+fn refusal_of(rejection: Box<Rejection>) -> Refusal {
     let log = if rejection.log.is_empty() { format!("{}\n", rejection.message) } else { rejection.log };
     Refusal { errno: Errno(rejection.errno), message: log }
 }
@@ -386,7 +389,7 @@ fn number(record: &[u8], index: usize) -> u32 {
     record.get(4 * index..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_ne_bytes(*bytes))
 }
 
-fn read_functions(command: &ProgLoad<'_>, btf: Option<&BtfObject>) -> Result<(Vec<(u32, TypeId)>, Vec<u8>), Refusal> {
+fn read_functions(command: &ProgLoad<'_>, btf: Option<&BtfObject>) -> Result<(Functions, Vec<u8>), Refusal> {
     let records = records::<8>(command.func_info, command.func_info_rec_size)?;
     if !records.is_empty() && btf.is_none() {
         return Err(Errno::EINVAL.into());

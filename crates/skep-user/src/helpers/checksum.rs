@@ -28,18 +28,18 @@ fn fold(sum: u32) -> u16 {
     ((once >> 16) + (once & 0xffff)) as u16
 }
 
-/// The sum of bytes whose length is a multiple of four.
+/// The sum of bytes, as if zeroes followed up to a multiple of four.
 fn sum(bytes: &[u8], start: u32) -> u32 {
-    bytes.chunks_exact(4).fold(start, |sum, word| add(sum, u32::from_ne_bytes([word[0], word[1], word[2], word[3]])))
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(start, |sum, word| add(sum, u32::from_ne_bytes(*word)))
 }
 
 /// `s64 bpf_csum_diff(from, from_size, to, to_size, seed)`
 pub(super) fn difference(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let [from, from_size, to, to_size, seed] = call.args;
     let (from_size, to_size, seed) = (from_size as u32, to_size as u32, seed as u32);
-    if (from_size | to_size) % 4 != 0 {
-        return Err(Errno::EINVAL.into());
-    }
     let from = call.bytes(from, from_size as usize)?;
     let to = call.bytes(to, to_size as usize)?;
     let result = match (from.is_empty(), to.is_empty()) {

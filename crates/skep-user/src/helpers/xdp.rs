@@ -15,8 +15,8 @@ pub(super) fn adjust_head(call: &mut Call<'_, '_, '_>) -> HelperResult {
 /// `long bpf_xdp_adjust_meta(context, delta)`
 pub(super) fn adjust_meta(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let delta = call.args[1] as i32;
-    let done = packet(call)?.adjust_meta(delta);
-    moved(call, done, Errno::EINVAL)
+    packet(call)?.adjust_meta(delta)?;
+    moved(call, true, Errno::EINVAL)
 }
 
 /// `long bpf_xdp_adjust_tail(context, delta)`

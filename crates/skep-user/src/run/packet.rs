@@ -1,6 +1,7 @@
 //! A packet as programs see it: one piece of memory with room before and behind.
 
 use crate::memory::{Buffer, Shared};
+use skep_abi::errno::Errno;
 
 /// Room before an XDP frame (Linux: `XDP_PACKET_HEADROOM`).
 pub const XDP_HEADROOM: usize = 256;
@@ -138,17 +139,17 @@ impl Packet {
     }
 
     /// Moves the start of the metadata, as `bpf_xdp_adjust_meta`.
-    pub(crate) fn adjust_meta(&mut self, delta: i32) -> bool {
-        let Some(meta) = self.meta.checked_add_signed(delta as isize) else { return false };
-        if meta > self.data {
-            return false;
-        }
-        let len = self.data - meta;
+    ///
+    /// # Errors
+    /// EINVAL outside of the memory before the packet, EACCES for a length that metadata cannot have.
+    pub(crate) fn adjust_meta(&mut self, delta: i32) -> Result<(), Errno> {
+        let meta = self.meta.checked_add_signed(delta as isize).ok_or(Errno::EINVAL)?;
+        let len = self.data.checked_sub(meta).ok_or(Errno::EINVAL)?;
         if len > LARGEST_META || !len.is_multiple_of(4) {
-            return false;
+            return Err(Errno::EACCES);
         }
         self.meta = meta;
-        true
+        Ok(())
     }
 
     /// The bytes from `offset` on, if the packet has so many.
@@ -206,7 +207,9 @@ mod tests {
         assert_eq!(packet.to_vec(), [7; 14]);
         assert!(packet.adjust_tail(10) && packet.to_vec()[14..] == [0; 10]);
         assert!(!packet.adjust_tail(4096) && !packet.adjust_tail(-11));
-        assert!(packet.adjust_meta(-32) && !packet.adjust_meta(-2) && !packet.adjust_meta(36));
+        assert!(packet.adjust_meta(-32).is_ok());
+        assert_eq!(packet.adjust_meta(-2), Err(Errno::EACCES));
+        assert_eq!(packet.adjust_meta(36), Err(Errno::EINVAL));
         assert_eq!(packet.metadata().len(), 32);
     }
 

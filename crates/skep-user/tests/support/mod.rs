@@ -16,13 +16,8 @@ pub(crate) fn linux(test: &str) -> Option<Arc<dyn Kernel>> {
         Ok(kernel) => kernel,
         Err(error) => return skip(error.to_string()),
     };
-    let array = skep_abi::command::MapCreate {
-        map_type: 2,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        ..Default::default()
-    };
+    let array =
+        skep_abi::command::MapCreate { map_type: 2, key_size: 4, value_size: 4, max_entries: 1, ..Default::default() };
     match calls::map_create(&kernel, array) {
         Ok(_) => Some(kernel),
         Err(errno) => skip(format!("bpf(2) cannot be used: {errno}")),
