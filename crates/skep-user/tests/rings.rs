@@ -197,7 +197,7 @@ fn samples_arrive_through_a_perf_ring_and_lost_ones_are_counted() {
     ring.store_release_u64(1032, head).expect("data_tail");
     assert_eq!(run(&*kernel, &program, 1), 0);
     // A record of what was lost comes first: type 2, size 24, id, count. It wraps around the end of the ring.
-    let mut lost = vec![0; 24];
+    let mut lost = [0; 24];
     let at = head as usize % PAGE;
     ring.read(PAGE + at, &mut lost[..16]).expect("first part");
     ring.read(PAGE, &mut lost[16..]).expect("second part");

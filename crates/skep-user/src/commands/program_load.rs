@@ -253,7 +253,7 @@ impl UserKernel {
                 record.insns = request.insns;
                 (executable, maps.into_iter().map(|(_, map)| map).collect(), rejection.log)
             }
-            Err(rejection) => return Err(refusal_of(rejection)),
+            Err(rejection) => return Err(refusal_of(*rejection)),
         };
         let program = Program {
             id: 0,
@@ -273,7 +273,7 @@ impl UserKernel {
     }
 }
 
-fn refusal_of(rejection: Box<Rejection>) -> Refusal {
+fn refusal_of(rejection: Rejection) -> Refusal {
     let log = if rejection.log.is_empty() { format!("{}\n", rejection.message) } else { rejection.log };
     Refusal { errno: Errno(rejection.errno), message: log }
 }

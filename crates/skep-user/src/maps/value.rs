@@ -96,7 +96,7 @@ mod tests {
     fn kernel_fields_are_neither_read_nor_written() {
         let region = Region::new(16).expect("memory");
         region.bytes().write(&[9; 16]);
-        let format = ValueFormat { size: 12, spin_lock: Some(4), kernel_fields: [4..8].into() };
+        let format = ValueFormat { size: 12, spin_lock: Some(4), kernel_fields: std::iter::once(4..8).collect() };
         region.bytes().word(4).store(0, Relaxed);
         format.write(region.bytes(), &[1; 12], true);
         assert_eq!(region.bytes().to_vec(), [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 9, 9, 9, 9]);
