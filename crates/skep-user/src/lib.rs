@@ -10,6 +10,8 @@
 //! | `maps` | one file per map type |
 //! | `helpers` | one function per helper, by family |
 //! | `objects` | descriptors, ids, pins, links |
+//! | `hooks` | where programs run: one file per kind, and test runs |
+//! | `devices` | where packets come from and go to |
 //! | `run` | contexts, packets, one run from beginning to end |
 //! | `cpus` | virtual CPUs and grace periods |
 //! | `kernel_types` | the kernel's own structs and their BTF |

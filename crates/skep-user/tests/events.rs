@@ -85,7 +85,11 @@ fn offset(btf: &Btf, name: &str, member: &str) -> u64 {
 
 #[test]
 fn lsm_programs_follow_the_file_to_its_owner() {
-    let kernel = kernel(Mode::Interpreter);
+    Mode::ALL.iter().for_each(|mode| follow_the_file(*mode));
+}
+
+fn follow_the_file(mode: Mode) {
+    let kernel = kernel(mode);
     let btf = kernel.btf().expect("the kernel's BTF");
     let (inode, uid) = (offset(&btf, "file", "f_inode"), offset(&btf, "inode", "i_uid"));
     // Files of root may be opened, others not.

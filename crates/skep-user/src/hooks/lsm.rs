@@ -2,7 +2,7 @@
 
 use super::{Fate, Hook, Verdict};
 use crate::kernel_types::{Cred, Dentry, File, Inode, Mount, Path, Ptr, QStr, SuperBlock};
-use crate::run::{Context, Outcome, PlainContext};
+use crate::run::{Context, Lent, Outcome, PlainContext};
 use skep_abi::errno::Errno;
 use skep_abi::program_type::ProgramType;
 
@@ -78,7 +78,7 @@ impl Hook<LsmEvent<'_>> for Lsm {
         let mask = mask.map(|mask| i64::from(mask).cast_unsigned());
         // Behind the arguments: what the hooks asked before answered.
         let arguments: Vec<u64> = [self.file.address()].into_iter().chain(mask).chain([0]).collect();
-        self.context.insert(PlainContext::typed(&arguments))
+        self.context.insert(PlainContext::typed(&arguments, self.file.lend()))
     }
 
     /// 0 allows; a negative error number refuses with it.
@@ -150,6 +150,19 @@ impl FileStructs {
         self.file.f_cred = Ptr::to(&*self.owner);
         let dentry = places.last().copied().unwrap_or_default();
         self.file.f_path = Path { mnt: Ptr::to(&*self.mount), dentry };
+    }
+
+    /// All of it, for the sandbox.
+    fn lend(&self) -> Vec<Lent> {
+        let structs = [
+            Lent::read_only(&*self.file),
+            Lent::read_only(&*self.inode),
+            Lent::read_only(&*self.owner),
+            Lent::read_only(&*self.mount),
+            Lent::read_only(&*self.super_block),
+            Lent::read_only(&*self.dentries),
+        ];
+        structs.into_iter().chain(self.names.iter().map(|name| Lent::read_only(&**name))).collect()
     }
 
     fn address(&self) -> u64 {

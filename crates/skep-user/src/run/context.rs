@@ -13,6 +13,12 @@ pub struct Lent {
 }
 
 impl Lent {
+    /// A struct of the kernel's, which programs only read.
+    pub(crate) fn read_only<T: ?Sized>(object: &T) -> Lent {
+        let address = std::ptr::from_ref(object).cast::<u8>().expose_provenance() as u64;
+        Lent { address, len: size_of_val(object), writable: false }
+    }
+
     fn of(memory: Shared<'_>, writable: bool) -> Lent {
         Lent { address: memory.address(), len: memory.len(), writable }
     }
@@ -171,6 +177,8 @@ pub struct PlainContext {
     len: usize,
     /// Its arguments are what the BTF of the attach target says.
     typed: bool,
+    /// What its arguments point to, for the sandbox.
+    behind: Vec<Lent>,
 }
 
 /// Arguments that a BTF-typed program can have, its function's result included.
@@ -190,7 +198,7 @@ impl PlainContext {
     fn with_room(bytes: &[u8], room: usize, typed: bool) -> Option<PlainContext> {
         let memory = Buffer::new(bytes.len().max(room));
         memory.bytes().write(bytes);
-        Some(PlainContext { memory, len: bytes.len(), typed })
+        Some(PlainContext { memory, len: bytes.len(), typed, behind: Vec::new() })
     }
 
     /// The bytes as they are now, as many as were given.
@@ -218,7 +226,8 @@ impl Context for PlainContext {
     }
 
     fn lend(&self) -> Vec<Lent> {
-        vec![Lent::of(self.memory.bytes(), true)]
+        let own = Lent::of(self.memory.bytes(), true);
+        [own].into_iter().chain(self.behind.iter().copied()).collect()
     }
 
     fn fits(&self, info: &ContextInfo) -> bool {
@@ -256,13 +265,13 @@ impl PlainContext {
         let room = room(&program_type.info().context).unwrap_or(0);
         let memory = Buffer::new(bytes.len().max(room));
         memory.bytes().write(bytes);
-        PlainContext { memory, len: bytes.len(), typed: false }
+        PlainContext { memory, len: bytes.len(), typed: false, behind: Vec::new() }
     }
 
     /// Arguments of a BTF-typed program: numbers, and addresses of kernel structs of the types that the target's
-    /// prototype names, which outlive the context.
-    pub(crate) fn typed(values: &[u64]) -> PlainContext {
+    /// prototype names, which outlive the context. `behind` is all memory that programs reach through them.
+    pub(crate) fn typed(values: &[u64], behind: Vec<Lent>) -> PlainContext {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        PlainContext { typed: true, ..PlainContext::of(ProgramType::Lsm, &bytes) }
+        PlainContext { typed: true, behind, ..PlainContext::of(ProgramType::Lsm, &bytes) }
     }
 }
