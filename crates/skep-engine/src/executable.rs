@@ -53,7 +53,7 @@ pub(crate) struct Entry {
 
 /// A program ready to run.
 ///
-/// Invariant: one [`Op`] per slot and an invalid one after the last; each jump or call target is below the number of slots.
+/// Invariant: one operation per slot and an invalid one after the last; each jump or call target is below the number of slots.
 #[derive(Debug)]
 pub struct Executable {
     ops: Box<[Op]>,
