@@ -57,12 +57,13 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let loaded = object.load(&kernel.door())?;
     let program = loaded.program("read_line")?;
     let mut lines = RingBuffer::new(loaded.map("lines")?)?;
-    println!("{:>7} line", "shell");
+    let header = || println!("{:>7} line", "shell");
 
     match &kernel {
         Chosen::User(kernel) => {
             let path = arguments.lines.clone().unwrap_or_default();
             let text = std::fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
+            header();
             for line in text.lines() {
                 let line = [line.as_bytes(), b"\0"].concat();
                 user::function_returns(kernel, program, line.as_ptr() as u64)?;
@@ -73,6 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             let probe = Uprobe::at_return(&arguments.binary, "readline");
             let probe = arguments.pid.map_or(probe.clone(), |pid| probe.for_process(pid));
             let _link = program.attach_uprobe(&probe)?;
+            header();
             let (end, mut seen) = (Instant::now() + arguments.duration, 0);
             while let Some(left) = end.checked_duration_since(Instant::now()) {
                 seen += lines.poll(Some(left), show)?;
