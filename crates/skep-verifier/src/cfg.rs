@@ -167,7 +167,10 @@ impl Code {
         let mut points = Vec::new();
         for (slot, insn) in self.iter() {
             match insn {
-                Insn::JumpIf { .. } | Insn::MayGoto { .. } => points.push(slot as i64),
+                Insn::JumpIf { .. } | Insn::MayGoto { .. } => {
+                    points.push(slot as i64);
+                    points.extend(successors(slot, insn).jump);
+                }
                 Insn::Jump { .. } => points.extend(successors(slot, insn).jump),
                 Insn::Call(CallTarget::Subprogram { .. }) => points.extend([slot as i64, slot as i64 + 1]),
                 _ => {}

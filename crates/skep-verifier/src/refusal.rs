@@ -6,6 +6,8 @@ use std::fmt::Display;
 pub(crate) const EPERM: i32 = 1;
 /// `E2BIG`
 pub(crate) const E2BIG: i32 = 7;
+/// `EBADF`
+pub(crate) const EBADF: i32 = 9;
 /// `EACCES`
 pub(crate) const EACCES: i32 = 13;
 /// `EFAULT`

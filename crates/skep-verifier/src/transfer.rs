@@ -200,6 +200,12 @@ impl Verifier<'_> {
                 let target = slot as i64 + 1 + i64::from(offset);
                 let subprogram = usize::try_from(target).ok().and_then(|t| self.code.subprogram_at(t));
                 let Some(subprogram) = subprogram else { return invalid("call to invalid destination") };
+                if self.program.btf.is_none_or(|btf| btf.functions.is_empty()) {
+                    return invalid("missing btf func_info");
+                }
+                if self.signatures.is_global(subprogram) {
+                    return invalid("callback function not static");
+                }
                 Register::pointer(Kind::Function(subprogram as u16))
             }
             Imm64::BtfId { .. } => return Err(Refusal::unsupported("addresses of kernel variables")),
@@ -308,7 +314,7 @@ impl Verifier<'_> {
     fn map_by_fd(&self, fd: i32) -> Check<crate::domain::register::MapRef> {
         self.maps
             .by_fd(fd)
-            .ok_or_else(|| Refusal::new(crate::refusal::EINVAL, format!("fd {fd} is not pointing to valid bpf_map")))
+            .ok_or_else(|| Refusal::new(crate::refusal::EBADF, format!("fd {fd} is not pointing to valid bpf_map")))
     }
 }
 

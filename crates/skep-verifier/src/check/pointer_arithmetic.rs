@@ -5,7 +5,7 @@ use crate::domain::arithmetic;
 use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
-use crate::refusal::{Check, EACCES, Refusal, denied};
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_isa::{BinaryOp, Operand, Reg, Width};
 
@@ -194,18 +194,18 @@ fn check_sane_number(value: &Scalar, name: &str) -> Check {
     if let Some(constant) = value.as_constant() {
         let constant = constant as i64;
         if constant >= MAX_OFFSET || constant <= -MAX_OFFSET {
-            return denied(format!("math between {name} pointer and {constant} is not allowed"));
+            return invalid(format!("math between {name} pointer and {constant} is not allowed"));
         }
     }
     if value.smin == i64::MIN {
         return Err(Refusal::new(
-            EACCES,
+            EINVAL,
             format!("math between {name} pointer and register with unbounded min value is not allowed"),
         )
         .hint("bound the number from below first, or keep it unsigned and masked"));
     }
     if value.smin >= MAX_OFFSET || value.smin <= -MAX_OFFSET {
-        return denied(format!("value {} makes {name} pointer be out of bounds", value.smin));
+        return invalid(format!("value {} makes {name} pointer be out of bounds", value.smin));
     }
     Ok(())
 }
@@ -213,7 +213,7 @@ fn check_sane_number(value: &Scalar, name: &str) -> Check {
 fn check_sane_pointer(pointer: &Register) -> Check {
     let offset = i64::from(pointer.offset);
     if offset >= MAX_OFFSET || offset <= -MAX_OFFSET {
-        return denied(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
+        return invalid(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::State;
-use crate::refusal::{Check, EACCES, Refusal, denied, invalid};
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_isa::Reg;
 

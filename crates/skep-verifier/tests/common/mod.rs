@@ -1,42 +1,44 @@
 //! Reading the data files, and running a case through the verifier.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper;
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
+use skep_btf::{Btf, BtfBuilder, FunctionLinkage, IntEncoding, TypeId};
 use skep_isa::Slot;
 use skep_isa::text::{Names, assemble_with};
-use skep_verifier::{Capabilities, LogLevel, MapFacts, Options, Program, verify};
+use skep_verifier::{Capabilities, LogLevel, MapFacts, Options, Program, ProgramBtf, Rejection, Verified, verify};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A verdict and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    pub verdict: String,
-    pub message: String,
+pub(crate) struct Expected {
+    pub(crate) verdict: String,
+    pub(crate) message: String,
 }
 
 /// One program.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub name: String,
-    pub header: Vec<(String, String)>,
-    pub code: String,
-    pub expected: Expected,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) header: Vec<(String, String)>,
+    pub(crate) code: String,
+    pub(crate) expected: Expected,
     /// The case as it stands in the file, up to the verdict.
     source: String,
 }
 
 /// A map of a case.
 #[derive(Clone, Debug)]
-pub struct MapLine {
-    pub name: String,
-    pub facts: MapFacts,
+pub(crate) struct MapLine {
+    pub(crate) name: String,
+    pub(crate) facts: MapFacts,
 }
 
 /// Map descriptors by name.
-pub struct MapNames<'a>(pub &'a [(String, i32)]);
+pub(crate) struct MapNames<'a>(pub(crate) &'a [(String, i32)]);
 
 impl Names for MapNames<'_> {
     fn helper(&self, name: &str) -> Option<i32> {
@@ -49,7 +51,7 @@ impl Names for MapNames<'_> {
 }
 
 /// All data files with their cases.
-pub fn files() -> Vec<(PathBuf, Vec<Case>)> {
+pub(crate) fn files() -> Vec<(PathBuf, Vec<Case>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/verifier");
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(&folder).expect("the data files").map(|entry| entry.expect("an entry").path()).collect();
@@ -94,7 +96,7 @@ fn parse_case(text: &str) -> Result<Case, String> {
 }
 
 /// Writes the verdicts found into a file.
-pub fn bless(path: &Path, cases: &[Case]) {
+pub(crate) fn bless(path: &Path, cases: &[Case]) {
     let text = std::fs::read_to_string(path).expect("a readable file");
     let mut out = text.split("\n=== ").next().unwrap_or("").to_owned();
     for case in cases {
@@ -108,34 +110,34 @@ pub fn bless(path: &Path, cases: &[Case]) {
 }
 
 impl Case {
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.header.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
-    fn has_flag(&self, flag: &str) -> bool {
+    pub(crate) fn has_flag(&self, flag: &str) -> bool {
         self.get("flags").is_some_and(|flags| flags.split_whitespace().any(|f| f == flag))
     }
 
-    pub fn program_type(&self) -> Result<ProgramType, String> {
+    pub(crate) fn program_type(&self) -> Result<ProgramType, String> {
         let name = self.get("type").ok_or("no type")?;
         ProgramType::from_name(name).ok_or_else(|| format!("no program type {name}"))
     }
 
-    pub fn attach_type(&self) -> Result<Option<AttachType>, String> {
+    pub(crate) fn attach_type(&self) -> Result<Option<AttachType>, String> {
         let Some(name) = self.get("attach") else { return Ok(None) };
         let found = AttachType::ALL.iter().find(|t| t.name() == name);
         found.copied().map(Some).ok_or_else(|| format!("no attach type {name}"))
     }
 
-    pub fn maps(&self) -> Result<Vec<MapLine>, String> {
+    pub(crate) fn maps(&self) -> Result<Vec<MapLine>, String> {
         self.header.iter().filter(|(key, _)| key == "map").map(|(_, line)| map_line(line)).collect()
     }
 
-    pub fn gpl_compatible(&self) -> bool {
+    pub(crate) fn gpl_compatible(&self) -> bool {
         self.get("license").is_none_or(|license| license == "GPL")
     }
 
-    pub fn capabilities(&self) -> Result<Capabilities, String> {
+    pub(crate) fn capabilities(&self) -> Result<Capabilities, String> {
         let Some(names) = self.get("capabilities") else { return Ok(Capabilities::all()) };
         let mut set = Capabilities::empty();
         for name in names.split_whitespace().filter(|name| *name != "none") {
@@ -144,29 +146,65 @@ impl Case {
         Ok(set)
     }
 
-    pub fn assemble(&self, maps: &[(String, i32)]) -> Result<Vec<Slot>, String> {
+    pub(crate) fn assemble(&self, maps: &[(String, i32)]) -> Result<Vec<Slot>, String> {
         assemble_with(&self.code, &MapNames(maps)).map(|a| a.slots).map_err(|error| error.to_string())
     }
 
+    /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
+    /// each takes a number and gives one.
+    pub(crate) fn btf(&self, insns: &[Slot]) -> Option<(Btf, Vec<(u32, TypeId)>)> {
+        let linkage = match self.get("btf")? {
+            "static" => FunctionLinkage::Static,
+            _ => FunctionLinkage::Global,
+        };
+        let mut builder = BtfBuilder::new();
+        let int = builder.int("int", 4, IntEncoding::SIGNED);
+        let prototype = builder.prototype(int, &[("x", int)]);
+        let decoded = skep_isa::decode_program(insns).ok()?;
+        let callees =
+            decoded.iter().filter_map(|(slot, insn)| Some(*slot as i64 + 1 + i64::from(insn.subprogram_offset()?)));
+        let mut starts: Vec<u32> = callees.map(|slot| slot as u32).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let main = builder.function("main", prototype, FunctionLinkage::Global);
+        let others = starts.into_iter().map(|slot| (slot, builder.function(&format!("f{slot}"), prototype, linkage)));
+        let functions = std::iter::once((0, main)).chain(others).collect();
+        Some((builder.build().ok()?, functions))
+    }
+
     /// What the verifier says.
-    pub fn verify(&self) -> Result<Expected, String> {
-        self.run(LogLevel::empty()).map(|(expected, _)| expected)
+    pub(crate) fn verify(&self) -> Result<Expected, String> {
+        Ok(match self.run(LogLevel::empty())? {
+            Ok(_) => Expected { verdict: "accept".into(), message: String::new() },
+            Err(rejection) => Expected { verdict: "reject".into(), message: rejection.message },
+        })
+    }
+
+    /// The errno of a refusal.
+    pub(crate) fn errno(&self) -> Result<i32, String> {
+        self.run(LogLevel::empty())?.err().map(|rejection| rejection.errno).ok_or_else(|| "accepted".to_owned())
     }
 
     /// The verifier's log.
-    pub fn log(&self) -> String {
-        self.run(LogLevel::INSTRUCTIONS).map_or_else(|problem| problem, |(_, log)| log)
+    pub(crate) fn log(&self) -> String {
+        match self.run(LogLevel::INSTRUCTIONS) {
+            Ok(Ok(verified)) => verified.log().to_owned(),
+            Ok(Err(rejection)) => rejection.log,
+            Err(problem) => problem,
+        }
     }
 
-    fn run(&self, log_level: LogLevel) -> Result<(Expected, String), String> {
+    fn run(&self, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
         let maps = self.maps()?;
         let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
         let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();
         let insns = self.assemble(&names)?;
+        let btf = self.btf(&insns);
         let program = Program {
             attach_type: self.attach_type()?,
             gpl_compatible: self.gpl_compatible(),
             maps: &facts,
+            btf: btf.as_ref().map(|(btf, functions)| ProgramBtf { btf, functions, lines: &[] }),
             ..Program::new(&self.name, self.program_type()?, &insns)
         };
         let options = Options {
@@ -177,10 +215,7 @@ impl Case {
             log_level,
             ..Options::default()
         };
-        Ok(match verify(&program, &options) {
-            Ok(verified) => (Expected { verdict: "accept".into(), message: String::new() }, verified.log().to_owned()),
-            Err(rejection) => (Expected { verdict: "reject".into(), message: rejection.message }, rejection.log),
-        })
+        Ok(verify(&program, &options).map_err(Box::new))
     }
 }
 
