@@ -7,9 +7,11 @@ use skep_abi::command::{ElementFlags, MapCreate, MapFreeze, ProgLoad, ProgTestRu
 use skep_abi::helper;
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
+use skep_engine::Mode;
 use skep_isa::Slot;
 use skep_isa::text::{Names, assemble_with};
 use skep_kernel::{Errno, Handle, Kernel, calls};
+use skep_user::{Config, UserKernel};
 use std::sync::Arc;
 use support::{linux, user_like};
 
@@ -837,23 +839,28 @@ const CASES: &[Case] = &[
     formatted("format: cut", "value=%d!", SNPRINTF_SHORT),
 ];
 
-#[test]
-fn programs() {
-    let Some(linux) = linux("programs") else { return };
-    let user = user_like(&linux);
+/// Compares all cases on two kernels.
+fn compare(ours: &Arc<dyn Kernel>, theirs: &Arc<dyn Kernel>) {
     let mut differences = Vec::new();
     for case in CASES {
-        let (ours, log) = carry_out(&user, case);
-        let (theirs, their_log) = carry_out(&linux, case);
-        if ours != theirs {
+        let (one, log) = carry_out(ours, case);
+        let (other, other_log) = carry_out(theirs, case);
+        if one != other {
             let last = |log: &str| log.lines().rev().take(3).collect::<Vec<_>>().join(" / ");
-            differences.push(format!(
-                "{}:\n  ours  {ours:x?} {}\n  Linux {theirs:x?} {}",
-                case.name,
-                last(&log),
-                last(&their_log)
-            ));
+            differences.push(format!("{}:\n  {one:x?} {}\n  {other:x?} {}", case.name, last(&log), last(&other_log)));
         }
     }
     assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), CASES.len(), differences.join("\n"));
+}
+
+#[test]
+fn programs_do_as_on_linux() {
+    let Some(linux) = linux("programs") else { return };
+    compare(&user_like(&linux), &linux);
+}
+
+#[test]
+fn programs_do_the_same_in_the_sandbox() {
+    let kernel = |mode| UserKernel::new(Config { mode, ..Config::deterministic() }) as Arc<dyn Kernel>;
+    compare(&kernel(Mode::Sandbox), &kernel(Mode::Interpreter));
 }

@@ -69,10 +69,15 @@ fn next(id: Result<u32, Errno>) -> Result<Reply, Failure> {
     Ok(Reply::NextId(id?))
 }
 
-/// A name, if it is one: letters, digits, `_` and `.`, then NUL to the end.
+/// A name, if it is one: letters (of Latin-1, as in Linux), digits, `_` and `.` before a NUL. What is behind it is dropped.
 pub(crate) fn check_name(name: ObjectName) -> Result<ObjectName, Errno> {
     let (text, rest) = name.0.split_at(name.as_bytes().len());
-    let good = text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-    let ended = !rest.is_empty() && rest.iter().all(|byte| *byte == 0);
-    if good && ended { Ok(name) } else { Err(Errno::EINVAL) }
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic() || (byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7));
+    let good = text.iter().all(|byte| is_letter(*byte) || byte.is_ascii_digit() || matches!(byte, b'_' | b'.'));
+    if !good || rest.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let mut kept = [0; 16];
+    kept[..text.len()].copy_from_slice(text);
+    Ok(ObjectName(kept))
 }
