@@ -69,7 +69,14 @@ struct Types<'a> {
 
 impl Types<'_> {
     fn element(&self, map: &RawMap, key: &[u8], value: &[u8]) -> Element {
-        let (key, key_text) = self.render(self.key, key);
+        let index = map.map_type().is_some_and(|map_type| map_type.info().index_key);
+        let (key, key_text) = match (self.key, key.first_chunk::<4>()) {
+            (None, Some(bytes)) if index => {
+                let index = u32::from_ne_bytes(*bytes);
+                (index.into(), index.to_string())
+            }
+            _ => self.render(self.key, key),
+        };
         let (value, value_text) =
             if map.is_per_cpu() { self.per_cpu(map, value) } else { self.render(self.value, value) };
         Element { key, value, text: (key_text, value_text) }

@@ -1,6 +1,7 @@
 //! `skep run`: load an object into a kernel and run a program, on packets or attached.
 
 mod attached;
+mod events;
 mod packets;
 mod report;
 mod test_runs;
@@ -22,7 +23,8 @@ use std::time::Duration;
   skep run firewall.bpf.o --pcap traffic.pcap --update blocked_ports=22:1 --out-pcap passed.pcap
   sudo skep run firewall.bpf.o --pcap traffic.pcap --kernel linux  the same through PROG_TEST_RUN
   sudo skep run firewall.bpf.o --kernel linux --iface veth0 --duration 10
-  sudo skep run hello.bpf.o --kernel linux --duration 5            attached as its section says")]
+  sudo skep run hello.bpf.o --kernel linux --duration 5            attached as its section says
+  skep run opensnoop.bpf.o --program enter_openat --events opens.jsonl  on described events")]
 pub(crate) struct Run {
     /// BPF object
     object: PathBuf,
@@ -32,6 +34,9 @@ pub(crate) struct Run {
     /// Packets to run it on: pcap or pcapng
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// Events to run it on in Skep's own kernel: JSON, one object a line (docs/events.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pcap", "iface"])]
+    events: Option<PathBuf>,
     /// Write the packets that pass, as the program left them
     #[arg(long, value_name = "FILE", requires = "pcap")]
     out_pcap: Option<PathBuf>,
@@ -65,10 +70,14 @@ impl Run {
     pub(crate) fn run(self, output: Output) -> Outcome {
         let object = Object::open(&self.object)
             .map_err(|e| Failure::because(format!("cannot use {}", self.object.display()), &e))?;
-        let report = match (self.kernel, &self.pcap) {
-            (kernels::Choice::User, _) => packets::run(&self, object)?,
-            (kernels::Choice::Linux, Some(pcap)) => test_runs::run(&self, object, pcap)?,
-            (kernels::Choice::Linux, None) => attached::run(&self, object)?,
+        let report = match (self.kernel, &self.events, &self.pcap) {
+            (kernels::Choice::User, Some(file), _) => events::run(&self, object, file)?,
+            (kernels::Choice::User, None, _) => packets::run(&self, object)?,
+            (kernels::Choice::Linux, Some(_), _) => {
+                return Err(Failure::new("described events are for Skep's own kernel").hint("leave out --kernel linux"));
+            }
+            (kernels::Choice::Linux, None, Some(pcap)) => test_runs::run(&self, object, pcap)?,
+            (kernels::Choice::Linux, None, None) => attached::run(&self, object)?,
         };
         output.print(&report)?;
         Ok(Exit::Success)
