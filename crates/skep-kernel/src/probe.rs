@@ -2,8 +2,7 @@
 
 use crate::calls::{map_create, prog_load};
 use crate::{Errno, Kernel};
-use skep_abi::attach_type::AttachType;
-use skep_abi::command::{MapCreate, ProgLoad};
+use skep_abi::command::{MapCreate, ProgLoad, ProgramFlags};
 use skep_abi::map_type::MapType;
 use skep_abi::program_type::ProgramType;
 use std::sync::Arc;
@@ -18,32 +17,23 @@ const RETURN_ZERO: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0
 /// `EPERM` when the caller may not load programs at all.
 pub fn has_program_type(kernel: &Arc<dyn Kernel>, program_type: ProgramType) -> Result<bool, Errno> {
     let mut log = vec![0; 4096];
-    let mut load = ProgLoad {
+    let info = program_type.info();
+    let always_sleeps = !info.sections.is_empty() && info.sections.iter().all(|section| section.sleepable);
+    let load = ProgLoad {
         prog_type: program_type.number(),
+        expected_attach_type: info.attach_types.first().map_or(0, |t| t.number()),
+        prog_flags: if always_sleeps { ProgramFlags::SLEEPABLE } else { ProgramFlags::empty() },
         insns: &RETURN_ZERO,
         license: Some(c"GPL"),
         log_level: 1,
+        log_buf: &mut log,
         ..ProgLoad::default()
     };
-    load.log_buf = &mut log;
-    load.expected_attach_type = probing_attach_type(program_type).map_or(0, AttachType::number);
     match prog_load(kernel, load) {
         Ok(_) => Ok(true),
         Err(failure) if failure.errno == Errno::EPERM => Err(Errno::EPERM),
         // A verifier's log means that the kernel knew the type and had something to say about the program.
         Err(_) => Ok(log.first().is_some_and(|b| *b != 0)),
-    }
-}
-
-fn probing_attach_type(program_type: ProgramType) -> Option<AttachType> {
-    match program_type {
-        ProgramType::CgroupSockAddr => Some(AttachType::CgroupInet4Connect),
-        ProgramType::CgroupSockopt => Some(AttachType::CgroupGetsockopt),
-        ProgramType::SkLookup => Some(AttachType::SkLookup),
-        ProgramType::Netfilter => Some(AttachType::Netfilter),
-        ProgramType::Tracing => Some(AttachType::TraceFentry),
-        ProgramType::Lsm => Some(AttachType::LsmMac),
-        _ => None,
     }
 }
 

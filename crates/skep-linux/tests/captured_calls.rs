@@ -63,7 +63,8 @@ impl Client for Stopped {
 #[cfg(target_arch = "x86_64")]
 fn catch(command: &mut Command) -> Vec<Call> {
     // SAFETY: between fork and exec only an async-signal-safe call is made.
-    let child = unsafe { command.pre_exec(|| trace_me()) }.spawn().expect("a child");
+    #[allow(clippy::zombie_processes, reason = "`waitpid` below sees its end")]
+    let child = unsafe { command.pre_exec(trace_me) }.spawn().expect("a child");
     let pid = child.id().cast_signed();
     let wait = || {
         let mut status = 0;

@@ -4,8 +4,9 @@ mod common;
 
 use common::{EXIT, array, bytes, call, copy, count, counter, kernel, load, map, mov, skip, slot};
 use skep_abi::command::{
-    BtfLoad, Command, ElementFlags, InfoRequest, MapCreate, MapFreeze, MapInfo, MapLookupBatch, MapLookupElem,
-    MapUpdateBatch, ObjGetInfoByFd, ObjectName, ProgLoad, ProgTestRun, ProgramBuffers, Reply,
+    ATTR_SIZE, BtfLoad, Command, CommandNumber, ElementFlags, InfoRequest, MapCreate, MapFreeze, MapInfo,
+    MapLookupBatch, MapLookupElem, MapUpdateBatch, ObjGetInfoByFd, ObjectName, ProgLoad, ProgTestRun, ProgramBuffers,
+    Reply,
 };
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
@@ -302,4 +303,58 @@ fn names_that_the_kernel_refuses_are_made_plain() {
     assert_eq!(calls::map_info(&*kernel, map.fd()).unwrap().name.as_bytes(), b"a_name_with_odd");
     let raw = MapCreate { map_name: ObjectName(*b"a b\0\0\0\0\0\0\0\0\0\0\0\0\0"), ..MapCreate::default() };
     assert_eq!(kernel.bpf(Command::from(raw)).map_err(|f| f.errno), Err(Errno::EINVAL));
+}
+
+#[test]
+fn program_types_are_found_by_trying() {
+    let Some(kernel) = kernel() else { return };
+    let built = |option: &str| kernel.config(option).is_ok_and(|value| value.is_some());
+    for program_type in ProgramType::ALL {
+        let wanted = match program_type {
+            ProgramType::LircMode2 => built("CONFIG_BPF_LIRC_MODE2"),
+            ProgramType::Lsm => built("CONFIG_BPF_LSM"),
+            ProgramType::Netfilter => built("CONFIG_NETFILTER_BPF_LINK"),
+            _ => true,
+        };
+        let found = skep_kernel::probe::has_program_type(&kernel, *program_type);
+        // A policy of the machine may forbid a type that the kernel has.
+        assert!(found == Ok(wanted) || found == Err(Errno::EPERM), "{program_type:?}: {found:?}");
+    }
+}
+
+#[test]
+fn the_kernel_knows_each_command_up_to_the_same_byte() {
+    let Some(kernel) = kernel() else { return };
+    if kernel.version_code() >> 8 != 6 << 8 | 18 {
+        return skip("the tables are those of Linux 6.18, which this is not");
+    }
+    /// Makes a call with an attr of zeros but for one byte.
+    fn errno_with(number: CommandNumber, set: Option<usize>) -> i32 {
+        let mut attr = [0u8; 256];
+        if let Some(at) = set {
+            attr[at] = 1;
+        }
+        // SAFETY: every pointer in the attr is null or 1, where nothing is mapped.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, number.number(), attr.as_mut_ptr(), attr.len()) };
+        if result >= 0 {
+            if matches!(number, CommandNumber::EnableStats) {
+                // SAFETY: the descriptor was just given to us.
+                unsafe { libc::close(i32::try_from(result).unwrap()) };
+            }
+            return 0;
+        }
+        std::io::Error::last_os_error().raw_os_error().unwrap()
+    }
+    let mut told_apart = 0;
+    for number in CommandNumber::ALL {
+        // Beyond the union itself it is the size that is wrong.
+        let wanted = if number.attr_len() < ATTR_SIZE { libc::EINVAL } else { libc::E2BIG };
+        assert_eq!(errno_with(*number, Some(number.attr_len())), wanted, "{} knows more", number.name());
+        assert_eq!(errno_with(*number, Some(200)), libc::E2BIG, "{}", number.name());
+        // Where zeros alone are not EINVAL, the last known byte can be told from the first unknown one.
+        if errno_with(*number, None) != libc::EINVAL {
+            told_apart += 1;
+        }
+    }
+    assert!(told_apart > 10, "{told_apart}");
 }
