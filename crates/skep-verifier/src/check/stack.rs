@@ -95,8 +95,9 @@ impl Verifier<'_> {
                     base.value.bits
                 ),
             };
+            let errno = if min < -depth { EACCES } else { EINVAL };
             return Err(
-                Refusal::new(EACCES, message).hint("a function's stack is 512 bytes, at negative offsets from r10")
+                Refusal::new(errno, message).hint("a function's stack is 512 bytes, at negative offsets from r10")
             );
         }
         let range = StackRange { frame: frame.into(), min: min as i32, end: end as i32, fixed: constant.is_some() };
