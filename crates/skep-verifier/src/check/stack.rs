@@ -95,7 +95,7 @@ impl Verifier<'_> {
                     base.value.bits
                 ),
             };
-            let errno = if min < -depth { EACCES } else { EINVAL };
+            let errno = if min < -depth || min >= 0 { EACCES } else { EINVAL };
             return Err(
                 Refusal::new(errno, message).hint("a function's stack is 512 bytes, at negative offsets from r10")
             );
