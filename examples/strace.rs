@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use skep::Errno;
+use skep_user::hooks::SystemCall;
 
 use crate::Error;
 
@@ -243,29 +244,22 @@ impl Argument {
 impl Event {
     /// The tracepoints that fire, in this order. Addresses in them point into this event.
     pub fn records(&self) -> Vec<Record> {
+        let call = |number: u64| SystemCall { pid: self.pid.cast_signed(), number: number.cast_signed() };
         match &self.kind {
             EventKind::Enter { name, number, arguments } => {
-                let mut words = vec![*number];
-                words.extend(arguments.iter().map(Argument::value).chain(std::iter::repeat(0)).take(6));
-                self.system_call("sys_enter", name, &words)
+                let mut words = [0; 6];
+                words.iter_mut().zip(arguments).for_each(|(word, argument)| *word = argument.value());
+                self.system_call("sys_enter", name, call(*number).enter_record(words))
             }
             EventKind::Exit { name, number, result } => {
-                self.system_call("sys_exit", name, &[*number, result.cast_unsigned()])
+                self.system_call("sys_exit", name, call(*number).exit_record(*result))
             }
             EventKind::Exec { path } => vec![self.exec(path)],
         }
     }
 
-    fn common(&self) -> Vec<u8> {
-        let mut bytes = vec![0; COMMON - size_of::<u32>()];
-        bytes.extend(self.pid.to_ne_bytes());
-        bytes
-    }
-
-    /// `raw_syscalls:sys_enter` and `syscalls:sys_enter_NAME` have the same layout.
-    fn system_call(&self, moment: &'static str, name: &str, words: &[u64]) -> Vec<Record> {
-        let mut bytes = self.common();
-        bytes.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+    /// `raw_syscalls` and `syscalls` have the same layout.
+    fn system_call(&self, moment: &'static str, name: &str, bytes: Vec<u8>) -> Vec<Record> {
         vec![
             Record { category: "raw_syscalls", name: moment.to_owned(), bytes: bytes.clone() },
             Record { category: "syscalls", name: format!("{moment}_{name}"), bytes },
@@ -274,7 +268,8 @@ impl Event {
 
     /// `sched:sched_process_exec`: place and length of the path, the process twice, the path.
     fn exec(&self, path: &str) -> Record {
-        let mut bytes = self.common();
+        let mut bytes = vec![0; COMMON - size_of::<u32>()];
+        bytes.extend(self.pid.to_ne_bytes());
         let start = COMMON + 3 * size_of::<u32>();
         let place = (path.len() as u32 + 1) << 16 | start as u32;
         bytes.extend([place, self.pid, self.pid].iter().flat_map(|word| word.to_ne_bytes()));

@@ -88,7 +88,7 @@ impl Traffic {
     pub fn run_xdp(self, program: &Program, observer: &mut dyn Observer) -> Result<Option<u64>, Error> {
         match (self.kernel, self.source) {
             (Chosen::User(kernel), Source::Capture(reader)) => {
-                user::run_xdp(&kernel, program, reader, observer).map(Some)
+                user::run_on_capture(&kernel, program, reader, observer).map(Some)
             }
             (Chosen::Linux(_), Source::Capture(reader)) => {
                 let cable = Cable::lay()?;
@@ -115,7 +115,7 @@ impl Traffic {
     pub fn run_socket(self, program: &Program, observer: &mut dyn Observer) -> Result<Option<u64>, Error> {
         match (self.kernel, self.source) {
             (Chosen::User(kernel), Source::Capture(reader)) => {
-                user::run_socket(&kernel, program, reader, observer).map(Some)
+                user::run_on_capture(&kernel, program, reader, observer).map(Some)
             }
             (Chosen::Linux(_), Source::Capture(reader)) => {
                 let cable = Cable::lay()?;

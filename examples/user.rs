@@ -1,58 +1,64 @@
 //! Events for programs in Skep's own kernel: here the examples play the part of the machine.
 
 use std::fs::File;
+use std::sync::Arc;
 
-use skep::Program;
-use skep_abi::program_type::ProgramType;
+use skep::{LoadedObject, Program};
 use skep_user::devices::{CaptureReader, PacketSource as _};
-use skep_user::{AttachPoint, PlainContext, RunOptions, StructContext, Task, TaskSpec, UserKernel};
+use skep_user::hooks::{
+    Fate, Hook, Kprobe, Lsm, LsmEvent, OpenFile, PacketEvent, PerfEvent, Registers, Sample, Tracepoint,
+    TracepointEvent, Verdict, packet_hook,
+};
+use skep_user::{AttachPoint, RunOptions, Task, TaskSpec, UserKernel};
 
 use crate::strace::Event;
 use crate::{Error, Observer};
 
-fn kernel_error(what: &str) -> impl FnOnce(skep::Errno) -> Error {
-    let what = what.to_owned();
-    move |errno| Error::Other(format!("{what}: {errno}"))
+/// Index of the interface that the packets of a capture come from.
+const INTERFACE: u32 = 1;
+
+/// The program as the kernel runs it.
+fn running(kernel: &UserKernel, program: &Program) -> Result<Arc<skep_user::Program>, Error> {
+    kernel.program(program.fd()).map_err(|errno| Error::Other(format!("{}: {errno}", program.name())))
 }
 
-/// Runs an XDP program on every frame.
-pub(crate) fn run_xdp(
+/// Runs a program on one event and says what its answer means.
+fn run<E>(
     kernel: &UserKernel,
-    program: &Program,
-    reader: CaptureReader<File>,
-    observer: &mut dyn Observer,
-) -> Result<u64, Error> {
-    run_on_frames(kernel, program, ProgramType::Xdp, reader, observer)
+    program: &skep_user::Program,
+    hook: &mut (impl Hook<E> + ?Sized),
+    event: E,
+    options: &RunOptions<'_>,
+) -> Result<Verdict, Error> {
+    if !hook.program_types().contains(&program.program_type()) {
+        return Err(Error::Other(format!("{} is of another type than the event is for", program.name())));
+    }
+    let outcome = kernel.run_with(program, hook.enter(event), options);
+    match &outcome.fault {
+        None => Ok(hook.verdict(&outcome)),
+        Some(fault) => Err(Error::Other(format!("{}: {fault}", program.name()))),
+    }
 }
 
-/// Runs a socket filter on every frame; what it keeps of a frame, the observer receives.
-pub(crate) fn run_socket(
+/// Runs a program on every frame of a capture; what a socket filter keeps of a frame, the observer receives.
+pub(crate) fn run_on_capture(
     kernel: &UserKernel,
     program: &Program,
-    reader: CaptureReader<File>,
-    observer: &mut dyn Observer,
-) -> Result<u64, Error> {
-    run_on_frames(kernel, program, ProgramType::SocketFilter, reader, observer)
-}
-
-fn run_on_frames(
-    kernel: &UserKernel,
-    program: &Program,
-    program_type: ProgramType,
     mut reader: CaptureReader<File>,
     observer: &mut dyn Observer,
 ) -> Result<u64, Error> {
-    let running = kernel.program(program.fd()).map_err(kernel_error("find the program"))?;
+    let program = running(kernel, program)?;
     let unfit = || Error::Other(format!("{} takes no packets", program.name()));
-    let mut context = StructContext::new(&program_type.info().context).ok_or_else(unfit)?;
+    let mut hook = packet_hook(program.program_type()).ok_or_else(unfit)?;
     let mut number = 0;
     while let Some(frame) = reader.next_frame().map_err(|error| Error::Other(error.to_string()))? {
         number += 1;
         observer.before(number)?;
-        context.set_packet(frame.data);
-        let kept = kernel.run(&running, &mut context).ret as u32 as usize;
-        if program_type == ProgramType::SocketFilter && kept > 0 {
-            observer.received(&frame.data[..kept.min(frame.data.len())], frame.timestamp)?;
+        let event = PacketEvent { frame, ifindex: INTERFACE };
+        match run(kernel, &program, &mut *hook, event, &RunOptions::default())?.fate {
+            Fate::Pass => observer.received(frame.data, frame.timestamp)?,
+            Fate::Cut(len) => observer.received(&frame.data[..frame.data.len().min(len as usize)], frame.timestamp)?,
+            _ => {}
         }
     }
     Ok(number)
@@ -65,41 +71,21 @@ pub(crate) fn fire(kernel: &UserKernel, event: &Event) -> Result<(), Error> {
         let point = AttachPoint::Tracepoint(format!("{}/{}", record.category, record.name));
         for (program, cookie) in kernel.attached(&point) {
             let options = RunOptions { task: Some(task.clone()), cookie, ..RunOptions::default() };
-            run_on_bytes(kernel, &program, &record.bytes, &options)?;
+            let event = TracepointEvent { record: &record.bytes };
+            run(kernel, &program, &mut Tracepoint::new(), event, &options)?;
         }
     }
     Ok(())
 }
-
-/// Runs a program on plain bytes as its context.
-fn run_on_bytes(
-    kernel: &UserKernel,
-    program: &skep_user::Program,
-    bytes: &[u8],
-    options: &RunOptions<'_>,
-) -> Result<(), Error> {
-    let unfit = || Error::Other(format!("{} takes another context", program.name()));
-    let mut context = PlainContext::new(&program.program_type().info().context, bytes).ok_or_else(unfit)?;
-    match kernel.run_with(program, &mut context, options).fault {
-        None => Ok(()),
-        Some(fault) => Err(Error::Other(format!("{}: {fault}", program.name()))),
-    }
-}
-
-/// Bytes of `struct pt_regs`.
-const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 8 * 34 } else { 8 * 21 };
-/// Where in it the register is that functions return their result in.
-const RESULT: usize = if cfg!(target_arch = "aarch64") { 0 } else { 8 * 10 };
 
 /// Runs a program as if the function that it watches returned `value` in this process.
 ///
 /// # Errors
 /// The program is not one that watches functions.
 pub fn function_returns(kernel: &UserKernel, program: &Program, value: u64) -> Result<(), Error> {
-    let running = kernel.program(program.fd()).map_err(kernel_error("find the program"))?;
-    let mut registers = vec![0; REGISTERS];
-    registers[RESULT..RESULT + 8].copy_from_slice(&value.to_ne_bytes());
-    run_on_bytes(kernel, &running, &registers, &RunOptions::default())
+    let event = Registers { result: value, ..Registers::default() };
+    run(kernel, &*running(kernel, program)?, &mut Kprobe::new(), event, &RunOptions::default())?;
+    Ok(())
 }
 
 /// Samples of two made-up places in this process.
@@ -107,18 +93,13 @@ pub fn function_returns(kernel: &UserKernel, program: &Program, value: u64) -> R
 /// # Errors
 /// The program is not one for perf events.
 pub fn sample_this_process(kernel: &UserKernel, program: &Program) -> Result<(), Error> {
-    let running = kernel.program(program.fd()).map_err(kernel_error("find the program"))?;
+    let program = running(kernel, program)?;
     let address = |function: fn()| function as usize as u64;
     let (outer, inner) = (address(work_outside), address(work_inside));
-    let unfit = || Error::Other(format!("{} is not for perf events", program.name()));
-    let mut context = StructContext::new(&running.program_type().info().context).ok_or_else(unfit)?;
-    for (count, stack) in [(3, vec![inner, outer]), (1, vec![outer])] {
-        for _ in 0..count {
-            let options = RunOptions { user_stack: &stack, kernel_stack: &[], ..RunOptions::default() };
-            if let Some(fault) = kernel.run_with(&running, &mut context, &options).fault {
-                return Err(Error::Other(format!("{}: {fault}", program.name())));
-            }
-        }
+    let mut hook = PerfEvent::new();
+    for stack in [vec![inner, outer], vec![inner, outer], vec![outer], vec![inner, outer]] {
+        let options = RunOptions { user_stack: &stack, ..RunOptions::default() };
+        run(kernel, &program, &mut hook, Sample::default(), &options)?;
     }
     Ok(())
 }
@@ -142,8 +123,27 @@ pub struct Access {
     pub uid: u32,
     /// With which program.
     pub command: String,
-    /// Which file, by the last part of its path.
-    pub file: String,
-    /// To open it, or what to do with it once it is open: 4 read, 2 write, 1 execute.
-    pub mask: Option<u32>,
+    /// Which file.
+    pub path: String,
+    /// `None` to open it; else what to do with it once it is open: 4 reads, 2 writes, 1 executes.
+    pub mask: Option<i32>,
+}
+
+/// Asks the program that is attached for this kind of access. Gives 0, or the number of the error it refuses with.
+///
+/// # Errors
+/// The object has no such programs, or they are not for security hooks.
+pub fn access_file(kernel: &UserKernel, loaded: &LoadedObject, access: &Access) -> Result<i32, Error> {
+    let file = OpenFile { path: &access.path, ..OpenFile::default() };
+    let (program, event) = match access.mask {
+        None => ("check_open", LsmEvent::FileOpen(file)),
+        Some(mask) => ("check_permission", LsmEvent::FilePermission(file, mask)),
+    };
+    let program = running(kernel, loaded.program(program)?)?;
+    let spec = TaskSpec { uid: access.uid, comm: access.command.clone(), ..TaskSpec::default() };
+    let options = RunOptions { task: Some(Task::new(spec)), ..RunOptions::default() };
+    match run(kernel, &program, &mut Lsm::new(), event, &options)?.fate {
+        Fate::Deny(errno) => Ok(errno),
+        _ => Ok(0),
+    }
 }

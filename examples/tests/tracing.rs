@@ -232,3 +232,45 @@ fn bashreadline_sees_a_shell_on_linux() {
     assert_eq!([next(), next()], [format!("{pid:7} true first"), format!("{pid:7} true second")]);
     assert!(watcher.wait().expect("the example ends").success());
 }
+
+const FILE_ACCESS: &str = env!("CARGO_BIN_EXE_file-access");
+
+#[test]
+fn file_access_refuses_users_that_are_listed() {
+    if !can_compile() {
+        return;
+    }
+    let tries = ["1000:cat:/etc/motd", "1001:cat:/etc/motd", "1000:less:/var/log/messages:4", "0:sh:/bin/true:1"];
+    let mut arguments = vec!["--kernel", "user", "--deny", "1000", "--deny", "7"];
+    tries.iter().for_each(|access| arguments.extend(["--try", access]));
+    let output = run(FILE_ACCESS, &arguments);
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines[0], "cat of user 1000: /etc/motd: Permission denied (os error 13)");
+    assert_eq!(lines[1], "refused: user 1000 process 1 (cat) may not open motd (mask 0)");
+    assert_eq!(lines[2], "cat of user 1001: /etc/motd: allowed");
+    assert_eq!(lines[4], "refused: user 1000 process 1 (less) may not use messages (mask 4)");
+    assert_eq!(lines[5], "sh of user 0: /bin/true: allowed");
+    assert!(lines[6..].contains(&"user 1000: 2 refusals") && lines[6..].contains(&"user 7: 0 refusals"), "{output}");
+}
+
+/// A user that no process of this machine has.
+const NOBODY_AT_ALL: &str = "3999999990";
+
+#[test]
+fn file_access_runs_on_linux_or_says_what_is_missing() {
+    if !can_use_linux() {
+        return;
+    }
+    let output = Command::new(FILE_ACCESS)
+        .args(["--kernel", "linux", "--deny", NOBODY_AT_ALL, "--", "true"])
+        .output()
+        .expect("it starts");
+    if output.status.success() {
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text, format!("user {NOBODY_AT_ALL}: 0 refusals\n"));
+    } else {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("LSM") || error.contains("lsm") || error.contains("not permitted"), "{error}");
+        println!("Linux refuses LSM programs here: {error}");
+    }
+}

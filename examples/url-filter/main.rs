@@ -84,13 +84,17 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut reader = Reader { requests, loaded: &loaded, width: arguments.width, passed: 0, whole: 0, silent: 0 };
     let sent = traffic.run_socket(loaded.program("url_filter")?, &mut reader)?;
 
+    let row = |label: &str, number: u64| println!("{label:16} {number:8}");
+    println!();
     if let Some(sent) = sent {
-        print!("{sent} packets, ");
+        row("packets", sent);
     }
-    println!("{} to user space, {} whole URLs, {} silent sessions", reader.passed, reader.whole, reader.silent);
+    row("to user space", reader.passed);
+    row("whole URLs", reader.whole);
+    row("silent sessions", reader.silent);
     if follow {
-        let left = loaded.map("sessions")?.keys().count();
-        println!("{left} sessions left, {} of them known here", reader.requests.waiting());
+        row("sessions left", loaded.map("sessions")?.keys().count() as u64);
+        row("known here", reader.requests.waiting() as u64);
     }
     Ok(())
 }
