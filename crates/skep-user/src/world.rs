@@ -1,7 +1,9 @@
 //! What programs can find out about the machine and the task they run in. All of it can be set, so that a run can be
 //! repeated exactly.
 
-use crate::kernel_types::{Cred, Ptr, TaskStruct};
+use crate::kernel_types::{
+    Cred, Dentry, File, Inode, MmStruct, MntNamespace, Mount, Net, NsProxy, PidNamespace, Ptr, SuperBlock, TaskStruct,
+};
 use rustix::time::ClockId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -71,48 +73,97 @@ pub struct Task {
     memory: Box<TaskMemory>,
 }
 
-/// The structs of a task and of its parent; each points only into this box.
+/// The structs of a task and of its parent. Every pointer leads to another struct in this box, so that a program that
+/// follows typed pointers without looking meets no NULL.
 #[derive(Debug, Default)]
 struct TaskMemory {
     task: TaskStruct,
     parent: TaskStruct,
     cred: Cred,
+    mm: MmStruct,
+    executable: File,
+    inode: Inode,
+    dentry: Dentry,
+    super_block: SuperBlock,
+    mount: Mount,
+    namespaces: NsProxy,
+    mounts: MntNamespace,
+    pids: PidNamespace,
+    network: Net,
+    name: [u8; 16],
 }
 
-impl Task {
-    /// Makes the task.
-    pub fn new(spec: TaskSpec) -> Arc<Task> {
+/// Inode numbers of the initial namespaces (`PROC_PID_INIT_INO` and its kind).
+const FIRST_NETWORK_NAMESPACE: u32 = 0xeffe_fff8;
+const FIRST_PID_NAMESPACE: u32 = 0xeffe_fffc;
+const FIRST_MOUNT_NAMESPACE: u32 = 0xeffe_fff6;
+
+impl TaskMemory {
+    fn new(spec: &TaskSpec) -> Box<TaskMemory> {
         let mut memory = Box::<TaskMemory>::default();
+        memory.name = comm_bytes(&spec.comm);
         memory.cred.uid.val = spec.uid;
         memory.cred.gid.val = spec.gid;
         (memory.cred.euid.val, memory.cred.egid.val) = (spec.uid, spec.gid);
         (memory.cred.suid.val, memory.cred.sgid.val) = (spec.uid, spec.gid);
         (memory.cred.fsuid.val, memory.cred.fsgid.val) = (spec.uid, spec.gid);
-        let cred = Ptr::to(&memory.cred);
+        memory.mounts.ns.inum = FIRST_MOUNT_NAMESPACE;
+        memory.pids.ns.inum = FIRST_PID_NAMESPACE;
+        memory.network.ns.inum = FIRST_NETWORK_NAMESPACE;
+        memory.connect_file();
+        memory.namespaces = NsProxy {
+            mnt_ns: Ptr::to(&memory.mounts),
+            pid_ns_for_children: Ptr::to(&memory.pids),
+            net_ns: Ptr::to(&memory.network),
+        };
         let (task, parent) = (Ptr::to(&memory.task), Ptr::to(&memory.parent));
+        let common = TaskStruct {
+            mm: Ptr::to(&memory.mm),
+            active_mm: Ptr::to(&memory.mm),
+            real_parent: parent,
+            parent,
+            cred: Ptr::to(&memory.cred),
+            real_cred: Ptr::to(&memory.cred),
+            nsproxy: Ptr::to(&memory.namespaces),
+            ..TaskStruct::default()
+        };
         memory.task = TaskStruct {
             pid: spec.pid.cast_signed(),
             tgid: spec.tgid.cast_signed(),
-            real_parent: parent,
-            parent,
             group_leader: task,
-            cred,
-            real_cred: cred,
             comm: comm_bytes(&spec.comm).map(u8::cast_signed),
             start_time: spec.start_time,
             start_boottime: spec.start_time,
-            ..TaskStruct::default()
+            ..common
         };
-        memory.parent = TaskStruct {
-            pid: spec.parent.cast_signed(),
-            tgid: spec.parent.cast_signed(),
-            real_parent: parent,
-            parent,
-            group_leader: parent,
-            cred,
-            real_cred: cred,
-            ..TaskStruct::default()
-        };
+        let process = spec.parent.cast_signed();
+        memory.parent = TaskStruct { pid: process, tgid: process, group_leader: parent, ..common };
+        memory
+    }
+
+    /// The executable file: a name and nothing more.
+    fn connect_file(&mut self) {
+        self.mm.exe_file = Ptr::to(&self.executable);
+        self.executable.f_inode = Ptr::to(&self.inode);
+        self.executable.f_cred = Ptr::to(&self.cred);
+        self.executable.f_path.mnt = Ptr::to(&self.mount);
+        self.executable.f_path.dentry = Ptr::to(&self.dentry);
+        self.inode.i_sb = Ptr::to(&self.super_block);
+        self.super_block.s_root = Ptr::to(&self.dentry);
+        self.mount.mnt_root = Ptr::to(&self.dentry);
+        self.mount.mnt_sb = Ptr::to(&self.super_block);
+        self.dentry.d_parent = Ptr::to(&self.dentry);
+        self.dentry.d_inode = Ptr::to(&self.inode);
+        self.dentry.d_sb = Ptr::to(&self.super_block);
+        self.dentry.d_name.name = Ptr::to(&self.name[0]);
+        self.dentry.d_name.len = self.name.iter().position(|byte| *byte == 0).unwrap_or(0) as u32;
+    }
+}
+
+impl Task {
+    /// Makes the task.
+    pub fn new(spec: TaskSpec) -> Arc<Task> {
+        let memory = TaskMemory::new(&spec);
         Arc::new(Task { spec, memory })
     }
 
@@ -129,6 +180,11 @@ impl Task {
     /// Its `task_struct`.
     pub(crate) fn memory(&self) -> &TaskStruct {
         &self.memory.task
+    }
+
+    /// Address and size of all the structs that its `task_struct` leads to.
+    pub(crate) fn whole_memory(&self) -> (u64, usize) {
+        (std::ptr::from_ref(&*self.memory).expose_provenance() as u64, size_of::<TaskMemory>())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The current task, CPU and run.
 
-use crate::kernel_types::TaskStruct;
 use crate::run::{Call, HelperResult};
 use skep_abi::errno::Errno;
 
@@ -31,8 +30,9 @@ pub(super) fn comm(call: &mut Call<'_, '_, '_>) -> HelperResult {
 
 /// `u64 bpf_get_current_task(void)` and `struct task_struct *bpf_get_current_task_btf(void)`
 pub(super) fn task(call: &mut Call<'_, '_, '_>) -> HelperResult {
-    let address = std::ptr::from_ref(call.env.task.memory()).expose_provenance() as u64;
-    Ok(call.lend_read_only(address, size_of::<TaskStruct>()))
+    let (whole, size) = call.env.task.whole_memory();
+    call.lend_read_only(whole, size);
+    Ok(std::ptr::from_ref(call.env.task.memory()).expose_provenance() as u64)
 }
 
 /// `u64 bpf_get_current_cgroup_id(void)`

@@ -10,7 +10,10 @@ mod packet_headers;
 mod structs;
 
 pub(crate) use layout::Ptr;
-pub(crate) use structs::{Cred, Dentry, File, Inode, Mount, Path, QStr, SuperBlock, TaskStruct};
+pub(crate) use structs::{
+    Cred, Dentry, File, Inode, MmStruct, MntNamespace, Mount, Net, NsProxy, Path, PidNamespace, QStr, SuperBlock,
+    TaskStruct,
+};
 
 use layout::TypeTable;
 use skep_btf::{Btf, BtfError};
