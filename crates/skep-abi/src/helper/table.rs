@@ -86,7 +86,7 @@ helpers! {
     11 l4_csum_replace (4, 1) [CTX, ANY, ANY, ANY, ANY] -> Integer, {CHANGES_PACKET}
         "long bpf_l4_csum_replace(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags)"
         "Updates a TCP, UDP or ICMP checksum for a change.";
-    12 tail_call (4, 2) [CTX, MAP, ANY] -> Void, {TAIL_CALL CHANGES_PACKET INLINE}
+    12 tail_call (4, 2) [CTX, MAP, ANY] -> Void, {TAIL_CALL INLINE}
         "long bpf_tail_call(void *ctx, void *prog_array_map, __u32 index)"
         "Goes on in the program at an index of a program array; returns only if it cannot.";
     13 clone_redirect (4, 2) [CTX, ANY, ANY] -> Integer, {CHANGES_PACKET}
