@@ -5,7 +5,8 @@
 
 use crate::error::{Error, KernelError};
 use crate::map::RawMap;
-use skep_kernel::{Errno, Handle, Kernel, PerfEvent, PerfEventKind, PerfSample, SampleRate, SharedMemory};
+use skep_abi::map_type::MapType;
+use skep_kernel::{Errno, Handle, PerfEvent, PerfEventKind, PerfSample, SampleRate, SharedMemory};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const TAIL: usize = 1032;
 const HEADER_BYTES: u64 = 8;
 /// `PERF_RECORD_LOST`
 const RECORD_LOST: u32 = 2;
+/// More memory than anybody's limit of locked memory; keeps the arithmetic far from overflow.
+const MOST_PAGES: usize = 1 << 24;
 /// `PERF_RECORD_SAMPLE`
 const RECORD_SAMPLE: u32 = 9;
 
@@ -49,7 +52,8 @@ pub enum PerfRecord<'a> {
 /// ```
 #[derive(Debug)]
 pub struct PerfBuffer {
-    kernel: Arc<dyn Kernel>,
+    /// Kept open: Linux takes the rings out of the map when the file they were put in by is closed.
+    map: RawMap,
     rings: Vec<CpuRing>,
 }
 
@@ -70,9 +74,24 @@ impl std::fmt::Debug for CpuRing {
 impl PerfBuffer {
     /// Makes a ring of `pages` (a power of two) for each CPU and puts it into the map.
     ///
+    /// ```no_run
+    /// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
+    /// let buffer = skep::PerfBuffer::new(loaded.map("events")?, 8)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// `EINVAL` for a number of pages that is no power of two, `EPERM` beyond the limit of locked memory.
+    /// [`Error::Unfit`] for a map of another type and a number of pages that is no power of two; `EPERM` beyond the limit
+    /// of locked memory.
     pub fn new(map: &RawMap, pages: usize) -> Result<PerfBuffer, Error> {
+        if map.map_type() != Some(MapType::PerfEventArray) {
+            return Err(Error::Unfit(format!("map '{}' is no perf event array", map.name())));
+        }
+        if !pages.is_power_of_two() || pages > MOST_PAGES {
+            return Err(Error::Unfit(format!(
+                "a perf ring of {pages} pages: the number must be a power of two, at most {MOST_PAGES}"
+            )));
+        }
         let kernel = map.kernel_arc();
         let failed = |action: &str, errno| {
             KernelError::new(&**kernel, "PERF_EVENT_OPEN", format!("{action} for map '{}'", map.name()), errno)
@@ -99,10 +118,19 @@ impl PerfBuffer {
             let size = (pages * rustix::param::page_size()) as u64;
             rings.push(CpuRing { cpu, event, memory, size });
         }
-        Ok(PerfBuffer { kernel: Arc::clone(kernel), rings })
+        Ok(PerfBuffer { map: map.try_clone()?, rings })
     }
 
-    /// Gives all waiting records to `handle`, ring by ring. Does not wait.
+    /// Gives all waiting records to `handle`, ring by ring, and how many there were. Does not wait.
+    ///
+    /// ```no_run
+    /// # fn f(buffer: &mut skep::PerfBuffer) -> Result<(), skep::Error> {
+    /// buffer.consume(|record| match record {
+    ///     skep::PerfRecord::Sample { cpu, data } => println!("CPU {cpu}: {data:?}"),
+    ///     skep::PerfRecord::Lost { cpu, count } => println!("CPU {cpu}: {count} lost"),
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When a ring's memory makes no sense.
@@ -111,12 +139,18 @@ impl PerfBuffer {
         for ring in &self.rings {
             count += ring
                 .take(&mut handle)
-                .map_err(|errno| KernelError::new(&*self.kernel, "MMAP", "read a perf ring", errno))?;
+                .map_err(|errno| self.failed("MMAP", &format!("read the ring of CPU {} of", ring.cpu), errno))?;
         }
         Ok(count)
     }
 
-    /// Waits until there are records, at most `timeout`, and consumes them.
+    /// Waits until there are records, at most `timeout` (`None`: without end), and consumes them.
+    ///
+    /// ```no_run
+    /// # fn f(buffer: &mut skep::PerfBuffer) -> Result<(), skep::Error> {
+    /// buffer.poll(Some(std::time::Duration::from_secs(1)), |record| println!("{record:?}"))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`PerfBuffer::consume`], and the kernel's errno of the waiting.
@@ -126,10 +160,14 @@ impl PerfBuffer {
             return Ok(count);
         }
         let fds: Vec<i32> = self.rings.iter().map(|ring| ring.event.fd()).collect();
-        match self.kernel.wait_readable(&fds, timeout) {
+        match self.map.kernel().wait_readable(&fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => self.consume(handle),
-            Err(errno) => Err(KernelError::new(&*self.kernel, "POLL", "wait for perf rings", errno).into()),
+            Err(errno) => Err(self.failed("POLL", "wait for the rings of", errno)),
         }
+    }
+
+    fn failed(&self, command: &str, action: &str, errno: Errno) -> Error {
+        KernelError::new(self.map.kernel(), command, format!("{action} map '{}'", self.map.name()), errno).into()
     }
 }
 
@@ -137,6 +175,9 @@ impl CpuRing {
     fn take(&self, handle: &mut dyn FnMut(PerfRecord<'_>)) -> Result<usize, Errno> {
         let head = self.memory.load_acquire_u64(HEAD)?;
         let mut tail = self.memory.load_acquire_u64(TAIL)?;
+        if head.saturating_sub(tail) > self.size {
+            return Err(Errno::EPROTO);
+        }
         let mut count = 0;
         while tail < head {
             let header = self.bytes(tail, HEADER_BYTES)?;
@@ -177,7 +218,7 @@ impl CpuRing {
     /// Bytes at a position, put together where they wrap.
     fn bytes(&self, position: u64, len: u64) -> Result<Vec<u8>, Errno> {
         let mut bytes = vec![0; len as usize];
-        let page = self.memory.len() - self.size as usize;
+        let page = self.memory.len().checked_sub(self.size as usize).ok_or(Errno::EPROTO)?;
         let at = (position % self.size) as usize;
         let first = bytes.len().min(self.size as usize - at);
         let (head, rest) = bytes.split_at_mut(first);

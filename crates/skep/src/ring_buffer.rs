@@ -6,8 +6,7 @@
 
 use crate::error::{Error, KernelError};
 use crate::map::RawMap;
-use skep_kernel::{Errno, Kernel, SharedMemory};
-use std::sync::Arc;
+use skep_kernel::{Errno, SharedMemory};
 use std::time::{Duration, Instant};
 
 /// The record is still being written.
@@ -26,9 +25,8 @@ const HEADER_BYTES: u64 = 8;
 /// # Ok(()) }
 /// ```
 pub struct RingBuffer {
-    name: String,
-    kernel: Arc<dyn Kernel>,
-    fd: i32,
+    /// A handle of its own: the number of a closed descriptor might come to mean something else.
+    map: RawMap,
     size: u64,
     consumer: Box<dyn SharedMemory>,
     producer: Box<dyn SharedMemory>,
@@ -37,12 +35,18 @@ pub struct RingBuffer {
 
 impl std::fmt::Debug for RingBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RingBuffer").field("name", &self.name).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("RingBuffer").field("name", &self.map.name()).field("size", &self.size).finish_non_exhaustive()
     }
 }
 
 impl RingBuffer {
-    /// Opens the ring of a map, which must stay open as long as this.
+    /// Opens the ring of a map.
+    ///
+    /// ```no_run
+    /// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
+    /// let ring = skep::RingBuffer::new(loaded.map("events")?)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unfit`] for a map of another type; the kernel's errno for its memory.
@@ -52,15 +56,16 @@ impl RingBuffer {
         }
         let page = rustix::param::page_size();
         let size = map.info().max_entries as usize;
+        if !size.is_power_of_two() {
+            return Err(Error::Unfit(format!("ring buffer '{}' has {size} bytes, no power of two", map.name())));
+        }
         let memory = |offset: usize, len: usize, writable: bool| {
             map.kernel_arc().map_memory(map.fd(), offset as u64, len, writable).map_err(|errno| {
                 KernelError::new(&**map.kernel_arc(), "MMAP", format!("map the memory of '{}'", map.name()), errno)
             })
         };
         Ok(RingBuffer {
-            name: map.name().to_owned(),
-            kernel: Arc::clone(map.kernel_arc()),
-            fd: map.fd(),
+            map: map.try_clone()?,
             size: size as u64,
             consumer: memory(0, page, true)?,
             producer: memory(page, page + 2 * size, false)?,
@@ -69,6 +74,12 @@ impl RingBuffer {
     }
 
     /// Gives all waiting records to `handle`, oldest first, and how many there were. Does not wait.
+    ///
+    /// ```no_run
+    /// # fn f(ring: &mut skep::RingBuffer) -> Result<(), skep::Error> {
+    /// let count = ring.consume(|record| println!("{record:?}"))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the ring's memory makes no sense.
@@ -81,15 +92,29 @@ impl RingBuffer {
 
     /// [`RingBuffer::consume`] until `handle` returns false; the record it got then counts as read.
     ///
+    /// ```no_run
+    /// # fn f(ring: &mut skep::RingBuffer) -> Result<(), skep::Error> {
+    /// let mut first = None;
+    /// ring.consume_while(|record| {
+    ///     first = Some(record.to_vec());
+    ///     false
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the ring's memory makes no sense.
     pub fn consume_while(&mut self, mut handle: impl FnMut(&[u8]) -> bool) -> Result<usize, Error> {
-        self.take(&mut handle).map_err(|errno| {
-            KernelError::new(&*self.kernel, "MMAP", format!("read ring buffer '{}'", self.name), errno).into()
-        })
+        self.take(&mut handle).map_err(|errno| self.failed("MMAP", "read", errno))
     }
 
-    /// Waits until there are records, at most `timeout`, and consumes them.
+    /// Waits until there are records, at most `timeout` (`None`: without end), and consumes them. A signal ends the wait.
+    ///
+    /// ```no_run
+    /// # fn f(ring: &mut skep::RingBuffer) -> Result<(), skep::Error> {
+    /// while ring.poll(Some(std::time::Duration::from_secs(1)), |record| println!("{record:?}"))? > 0 {}
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`RingBuffer::consume`], and the kernel's errno of the waiting.
@@ -101,20 +126,23 @@ impl RingBuffer {
             if count > 0 || left == Some(Duration::ZERO) {
                 return Ok(count);
             }
-            match self.kernel.wait_readable(&[self.fd], left) {
+            match self.map.kernel().wait_readable(&[self.map.fd()], left) {
                 // A signal: whoever caught it wants to look around.
                 Err(Errno::EINTR) => return self.consume(handle),
-                Err(errno) => {
-                    let action = format!("wait for ring buffer '{}'", self.name);
-                    return Err(KernelError::new(&*self.kernel, "POLL", action, errno).into());
-                }
+                Err(errno) => return Err(self.failed("POLL", "wait for", errno)),
                 Ok(_) => {}
             }
         }
     }
 
+    fn failed(&self, command: &str, action: &str, errno: Errno) -> Error {
+        let action = format!("{action} ring buffer '{}'", self.map.name());
+        KernelError::new(self.map.kernel(), command, action, errno).into()
+    }
+
     fn take(&mut self, handle: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize, Errno> {
-        let page = self.producer.len() as u64 - 2 * self.size;
+        // What the kernel keeps in this memory is checked all the same: EPROTO where it makes no sense.
+        let page = (self.producer.len() as u64).checked_sub(2 * self.size).ok_or(Errno::EPROTO)?;
         let mut count = 0;
         let mut consumed = self.consumer.load_acquire_u64(0)?;
         let mut more = true;
@@ -123,13 +151,18 @@ impl RingBuffer {
             if consumed >= produced {
                 break;
             }
+            let waiting = produced - consumed;
+            if waiting > self.size {
+                return Err(Errno::EPROTO);
+            }
             let at = (page + consumed % self.size) as usize;
             let header = self.producer.load_acquire_u32(at)?;
             if header & BUSY != 0 {
                 break;
             }
             let len = u64::from(header & !DISCARDED);
-            if len + HEADER_BYTES > self.size {
+            // A busy record was left out above, so it is all there.
+            if (len + HEADER_BYTES).next_multiple_of(8) > waiting {
                 return Err(Errno::EPROTO);
             }
             if header & DISCARDED == 0 {

@@ -14,6 +14,15 @@ use crate::link::Link;
 use crate::program::Program;
 use skep_abi::program_type::ProgramType;
 
+/// What the kernel puts before the name of a system call's entry function (since Linux 4.17; riscv since 6.6).
+const SYSCALL_PREFIX: &str = if cfg!(target_arch = "aarch64") {
+    "__arm64_sys_"
+} else if cfg!(target_arch = "riscv64") {
+    "__riscv_sys_"
+} else {
+    "__x64_sys_"
+};
+
 impl Program {
     /// Attaches the program to what its section names: `SEC("tp/sched/sched_switch")`, `SEC("uprobe/bash:readline")`,
     /// `SEC("tp_btf/…")`, `SEC("kprobe/…")`.
@@ -46,14 +55,22 @@ impl Program {
     /// kprobe, ksyscall, uprobe and their returns, told apart by the section's prefix.
     fn attach_probe(&self, target: &str) -> Result<Link, Error> {
         let prefix = self.section_prefix();
-        let returns = prefix.contains("ret");
-        if prefix.starts_with('u') {
-            let (path, symbol) = target.split_once(':').ok_or_else(|| self.needs("uprobe/PATH:SYMBOL"))?;
-            return self.attach_uprobe(&Uprobe::parse(path, symbol, returns)?);
+        let prefix = prefix.strip_suffix(".s").unwrap_or(prefix);
+        match prefix {
+            "uprobe" | "uretprobe" => {
+                let (path, symbol) = target.split_once(':').ok_or_else(|| self.needs("uprobe/PATH:SYMBOL"))?;
+                self.attach_uprobe(&Uprobe::parse(path, symbol, prefix == "uretprobe")?)
+            }
+            "kprobe" | "kretprobe" => {
+                let (symbol, offset) = target.split_once('+').unwrap_or((target, "0"));
+                let offset = offset.parse().map_err(|_| self.needs("kprobe/SYMBOL+OFFSET"))?;
+                self.attach_kprobe(symbol, offset, prefix == "kretprobe")
+            }
+            "ksyscall" | "kretsyscall" => {
+                self.attach_kprobe(&format!("{SYSCALL_PREFIX}{target}"), 0, prefix == "kretsyscall")
+            }
+            _ => Err(self.needs(&format!("what SEC(\"{prefix}/…\") stands for, which this library does not attach"))),
         }
-        let (symbol, offset) = target.split_once('+').unwrap_or((target, "0"));
-        let offset = offset.parse().map_err(|_| self.needs("kprobe/SYMBOL+OFFSET"))?;
-        self.attach_kprobe(symbol, offset, returns)
     }
 
     fn needs(&self, what: &str) -> Error {

@@ -135,7 +135,12 @@ impl Creator<'_> {
                 spec.value_size
             )
         };
-        RawMap::from_handle(&spec.name, handle.map_err(|errno| self.error("MAP_CREATE", action(), errno))?)
+        let misfit = || spec.map_type()?.info().misfit(spec.key_size, spec.value_size, spec.max_entries);
+        let handle = handle.map_err(|errno| {
+            let error = KernelError::new(&**self.kernel, "MAP_CREATE", action(), errno);
+            KernelError { explanation: misfit().or(error.explanation), ..error }
+        })?;
+        RawMap::from_handle(&spec.name, handle)
     }
 
     /// Maps of descriptors have no typed values.
