@@ -45,8 +45,7 @@ pub(crate) fn dump(loaded: &LoadedObject, limit: usize) -> Result<Vec<MapDump>, 
         }
         let types = Types { btf, key: spec.key_type, value: spec.value_type };
         let mut dump = MapDump { name: spec.name.clone(), map_type: info.name, entries: 0, elements: Vec::new() };
-        for entry in map.iter() {
-            let (key, value) = entry.map_err(|e| Failure::because("cannot read a map", &e))?;
+        for (key, value) in sorted_entries(map)? {
             if info.index_key && !spec.origin.is_data() && value.iter().all(|byte| *byte == 0) {
                 continue;
             }
@@ -58,6 +57,20 @@ pub(crate) fn dump(loaded: &LoadedObject, limit: usize) -> Result<Vec<MapDump>, 
         dumps.push(dump);
     }
     Ok(dumps)
+}
+
+/// All elements by key, so that two runs and two kernels print alike. Keys up to eight bytes are sorted as numbers.
+fn sorted_entries(map: &RawMap) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
+    let entries: Result<Vec<_>, _> = map.iter().collect();
+    let mut entries = entries.map_err(|e| Failure::because("cannot read a map", &e))?;
+    if map.key_size() <= 8 {
+        entries.sort_by(|a, b| a.0.iter().rev().cmp(b.0.iter().rev()));
+    } else {
+        entries.sort();
+    }
+    // A map that changed meanwhile may have given a key twice.
+    entries.dedup_by(|a, b| a.0 == b.0);
+    Ok(entries)
 }
 
 /// How keys and values are typed.
