@@ -12,6 +12,7 @@ mod traffic;
 pub mod user;
 mod watched;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use error::Error;
@@ -20,6 +21,19 @@ pub use options::{Choice, Chosen, PacketOptions, open_object, seconds};
 pub use scene::{Scene, TraceOptions};
 pub use traffic::{Observer, Traffic};
 pub use watched::{WatchOptions, Watched};
+
+/// Prints a line. Where nobody reads on (`| head`), the example ends without a word.
+#[macro_export]
+macro_rules! say {
+    ($($part:tt)*) => { $crate::print_line(format_args!($($part)*)) };
+}
+
+/// What [`say!`] calls.
+pub fn print_line(line: std::fmt::Arguments<'_>) {
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
 
 /// The text in a buffer of C's kind: up to the first NUL.
 pub fn c_text(buffer: &[u8]) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use skep::{RingBuffer, Uprobe};
-use skep_examples::{Choice, Chosen, Error, c_text, open_object, seconds, user};
+use skep_examples::{Choice, Chosen, Error, c_text, open_object, say, seconds, user};
 use zerocopy::FromBytes;
 
 /// Shows what is typed into bash.
@@ -46,7 +46,7 @@ struct Event {
 
 fn show(record: &[u8]) {
     if let Ok(event) = Event::read_from_bytes(record) {
-        println!("{:7} {}", event.pid, c_text(&event.line));
+        say!("{:7} {}", event.pid, c_text(&event.line));
     }
 }
 
@@ -57,7 +57,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let loaded = object.load(&kernel.door())?;
     let program = loaded.program("read_line")?;
     let mut lines = RingBuffer::new(loaded.map("lines")?)?;
-    let header = || println!("{:>7} line", "shell");
+    let header = || say!("{:>7} line", "shell");
 
     match &kernel {
         Chosen::User(kernel) => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use skep::{Errno, LoadedObject, RingBuffer};
-use skep_examples::{Choice, Chosen, Error, WatchOptions, c_text, open_object, user};
+use skep_examples::{Choice, Chosen, Error, WatchOptions, c_text, open_object, say, user};
 use zerocopy::FromBytes;
 
 /// Takes the access to files from users.
@@ -64,9 +64,11 @@ fn show(record: &[u8]) {
     let Ok(refusal) = Refusal::read_from_bytes(record) else { return };
     let hook = HOOKS.get(refusal.hook as usize).unwrap_or(&"?");
     let (comm, name) = (c_text(&refusal.comm), c_text(&refusal.name));
-    println!(
+    say!(
         "refused: user {} process {} ({comm}) may not {hook} {name} (mask {})",
-        refusal.uid, refusal.pid, refusal.mask
+        refusal.uid,
+        refusal.pid,
+        refusal.mask
     );
 }
 
@@ -97,7 +99,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     }
     for entry in denied.iter() {
         let (uid, count) = entry?;
-        println!("user {uid}: {count} refusals");
+        say!("user {uid}: {count} refusals");
     }
     Ok(())
 }
@@ -105,7 +107,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 fn attempt(kernel: &skep_user::UserKernel, loaded: &LoadedObject, access: &user::Access) -> Result<(), Error> {
     let answer = user::access_file(kernel, loaded, access)?;
     let answer = if answer == 0 { "allowed".into() } else { Errno(answer).to_string() };
-    println!("{} of user {}: {}: {answer}", access.command, access.uid, access.path);
+    say!("{} of user {}: {}: {answer}", access.command, access.uid, access.path);
     Ok(())
 }
 

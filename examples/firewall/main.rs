@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rules::Rule;
 use skep::LoadedObject;
-use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object};
+use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object, say};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Drops packets to blocked ports and from blocked prefixes.
@@ -54,12 +54,12 @@ fn run(arguments: Arguments) -> Result<(), Error> {
 
 fn show(firewall: &LoadedObject) -> Result<(), Error> {
     let verdicts = firewall.map("verdicts")?.typed_per_cpu::<u32, Tally>()?;
-    println!("{:14} {:>8} {:>10}", "verdict", "packets", "bytes");
+    say!("{:14} {:>8} {:>10}", "verdict", "packets", "bytes");
     for (index, name) in (0..).zip(VERDICTS) {
         let per_cpu = verdicts.get(&index)?.unwrap_or_default();
         let packets: u64 = per_cpu.iter().map(|tally| tally.packets).sum();
         let bytes: u64 = per_cpu.iter().map(|tally| tally.bytes).sum();
-        println!("{name:14} {packets:8} {bytes:10}");
+        say!("{name:14} {packets:8} {bytes:10}");
     }
     Ok(())
 }

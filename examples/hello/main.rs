@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use skep_examples::{Error, Scene, TraceOptions, open_object};
+use skep_examples::{Error, Scene, TraceOptions, open_object, say};
 
 /// Says hello whenever a process starts another program.
 #[derive(Parser)]
@@ -21,7 +21,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let loaded = object.load(&kernel)?;
     scene.play(&loaded, || {
         kernel
-            .drain_printk(&mut |line| println!("{line}"))
+            .drain_printk(&mut |line| say!("{line}"))
             .map_err(|errno| Error::Other(format!("the trace log: {errno}")))?;
         Ok(())
     })

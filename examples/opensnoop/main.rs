@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use skep::{Errno, RingBuffer};
-use skep_examples::{Error, Scene, TraceOptions, c_text, open_object};
+use skep_examples::{Error, Scene, TraceOptions, c_text, open_object, say};
 use zerocopy::FromBytes;
 
 /// Shows which files are opened.
@@ -34,7 +34,7 @@ fn show(record: &[u8]) {
         descriptor => descriptor.to_string(),
     };
     let (comm, path) = (c_text(&event.comm), c_text(&event.path));
-    println!("{:7} {:5} {comm:16} {result:>8} {:#8x} {path}", event.pid, event.uid, event.flags);
+    say!("{:7} {:5} {comm:16} {result:>8} {:#8x} {path}", event.pid, event.uid, event.flags);
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
@@ -43,7 +43,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     object.set_global("target", &scene.target())?;
     let loaded = object.load(&scene.kernel())?;
     let mut events = RingBuffer::new(loaded.map("events")?)?;
-    println!("{:>7} {:>5} {:16} {:>8} {:>8} path", "process", "user", "command", "result", "flags");
+    say!("{:>7} {:>5} {:16} {:>8} {:>8} path", "process", "user", "command", "result", "flags");
     scene.play(&loaded, || {
         events.consume(show)?;
         Ok(())

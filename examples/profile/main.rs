@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use inferno::flamegraph;
 use skep::{LoadedObject, PerfEvent, PerfEventKind, SampleRate};
-use skep_examples::{Choice, Chosen, Error, WatchOptions, c_text, open_object, user};
+use skep_examples::{Choice, Chosen, Error, WatchOptions, c_text, open_object, say, user};
 use stacks::Namer;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         }
     };
     for line in &lines {
-        println!("{line}");
+        say!("{line}");
     }
     arguments.svg.as_deref().map_or(Ok(()), |path| draw(&lines, path))
 }

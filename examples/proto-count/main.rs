@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object};
+use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object, say};
 
 /// Counts packets by IP protocol.
 #[derive(Parser)]
@@ -42,12 +42,12 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let loaded = object.load(&traffic.kernel())?;
     traffic.run_socket(loaded.program("count_protocol")?, &mut Nobody)?;
 
-    println!("{:14} {:>8}", "protocol", "packets");
+    say!("{:14} {:>8}", "protocol", "packets");
     for entry in loaded.map("packets")?.typed::<u32, u64>()?.iter() {
         let (protocol, packets) = entry?;
         let name = NAMES.iter().find(|(number, _)| *number == protocol).map(|(_, name)| (*name).to_owned());
         if packets > 0 {
-            println!("{:14} {packets:8}", name.unwrap_or_else(|| protocol.to_string()));
+            say!("{:14} {packets:8}", name.unwrap_or_else(|| protocol.to_string()));
         }
     }
     Ok(())

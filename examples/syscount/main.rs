@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::process::ExitCode;
 
 use clap::Parser;
-use skep_examples::{Error, Scene, TraceOptions, open_object};
+use skep_examples::{Error, Scene, TraceOptions, open_object, say};
 
 /// Counts system calls by number.
 #[derive(Parser)]
@@ -27,9 +27,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         counts.push((number, per_cpu.iter().sum::<u64>()));
     }
     counts.sort_by_key(|(number, count)| (Reverse(*count), *number));
-    println!("{:>7} {:>8}", "call", "count");
+    say!("{:>7} {:>8}", "call", "count");
     for (number, count) in counts {
-        println!("{number:7} {count:8}");
+        say!("{number:7} {count:8}");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object};
+use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object, say};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Counts headers and services, with one program per protocol.
@@ -39,18 +39,18 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     traffic.run_xdp(loaded.program("parse_ethernet")?, &mut Nobody)?;
 
     let seen = loaded.map("seen")?.typed_per_cpu::<u32, u64>()?;
-    println!("{:14} {:>8}", "header", "packets");
+    say!("{:14} {:>8}", "header", "packets");
     for (index, name) in (0..).zip(LAYERS) {
         let packets: u64 = seen.get(&index)?.unwrap_or_default().iter().sum();
-        println!("{name:14} {packets:8}");
+        say!("{name:14} {packets:8}");
     }
 
     let mut services = loaded.map("services")?.typed::<Service, u64>()?.iter().collect::<Result<Vec<_>, _>>()?;
     services.sort_by_key(|(service, packets)| (std::cmp::Reverse(*packets), service.protocol, service.port));
-    println!("\n{:14} {:>8}", "to port", "packets");
+    say!("\n{:14} {:>8}", "to port", "packets");
     for (service, packets) in services.iter().take(10) {
         let protocol = if service.protocol == IPPROTO_TCP { "tcp" } else { "udp" };
-        println!("{:14} {packets:8}", format!("{protocol} {}", service.port));
+        say!("{:14} {packets:8}", format!("{protocol} {}", service.port));
     }
     Ok(())
 }

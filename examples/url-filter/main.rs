@@ -11,7 +11,7 @@ use clap::Parser;
 use requests::{End, Request, Requests};
 use segment::{Flow, Segment};
 use skep::LoadedObject;
-use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object};
+use skep_examples::{Error, Observer, PacketOptions, Traffic, open_object, say};
 use zerocopy::IntoBytes;
 
 /// Shows method and URL of every HTTP request.
@@ -63,7 +63,7 @@ impl Reader<'_> {
             End::TooLong => " [too long]",
             End::Cut => " [cut]",
         };
-        println!("{} {}{dots}{end}", request.method, String::from_utf8_lossy(shown));
+        say!("{} {}{dots}{end}", request.method, String::from_utf8_lossy(shown));
         self.whole += u64::from(request.end == End::Whole);
         self.silent += u64::from(request.end == End::Silent);
     }
@@ -84,8 +84,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut reader = Reader { requests, loaded: &loaded, width: arguments.width, passed: 0, whole: 0, silent: 0 };
     let sent = traffic.run_socket(loaded.program("url_filter")?, &mut reader)?;
 
-    let row = |label: &str, number: u64| println!("{label:16} {number:8}");
-    println!();
+    let row = |label: &str, number: u64| say!("{label:16} {number:8}");
+    say!("");
     if let Some(sent) = sent {
         row("packets", sent);
     }
