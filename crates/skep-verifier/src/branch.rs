@@ -39,7 +39,11 @@ impl Verifier<'_> {
                 return denied(format!("R{} pointer comparison prohibited", reg.number()));
             }
         }
-        if let Some(certain) = known_outcome(condition, width, &a, &b) {
+        let certain = match right {
+            Operand::Reg(reg) if reg == left && a.is_scalar() => with_itself(condition),
+            _ => known_outcome(condition, width, &a, &b),
+        };
+        if let Some(certain) = certain {
             for operand in [&a, &b] {
                 if operand.is_scalar() {
                     self.values.mark(operand.origin);
@@ -61,8 +65,7 @@ impl Verifier<'_> {
 
     /// Narrows both operands and everything linked to them. `false`: no run goes this way.
     fn learn(&mut self, state: &mut State, branch: &Branch, a: &Register, b: &Register, holds: bool) -> bool {
-        let same = matches!(branch.right, Operand::Reg(reg) if reg == branch.left);
-        if same {
+        if branch.right == Operand::Reg(branch.left) {
             return true;
         }
         let Some((x, y)) = refine(branch.condition, branch.width, holds, &a.value, &b.value) else { return false };
@@ -170,6 +173,15 @@ impl Verifier<'_> {
                 }
             },
         );
+    }
+}
+
+/// What comparing a number with itself gives.
+fn with_itself(condition: Condition) -> Option<bool> {
+    match condition {
+        Condition::Eq | Condition::Ge | Condition::Le | Condition::SGe | Condition::SLe => Some(true),
+        Condition::Ne | Condition::Gt | Condition::Lt | Condition::SGt | Condition::SLt => Some(false),
+        Condition::Set => None,
     }
 }
 
