@@ -29,12 +29,24 @@ impl Failure {
 
     /// A failure with the chain of causes of `error`.
     pub(crate) fn because(what: impl Into<String>, error: &dyn std::error::Error) -> Self {
-        let causes = std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string).collect();
+        let mut causes: Vec<String> = Vec::new();
+        for cause in std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string) {
+            // Some errors tell their cause themselves.
+            if !causes.last().is_some_and(|last| last.contains(&cause)) {
+                causes.push(cause);
+            }
+        }
         Failure { what: what.into(), causes, hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says which packet it is about.
+    pub(crate) fn at_packet(mut self, number: u64) -> Self {
+        self.what = format!("packet {number}: {}", self.what);
         self
     }
 

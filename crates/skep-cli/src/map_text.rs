@@ -59,8 +59,11 @@ pub(crate) fn dump(loaded: &LoadedObject, limit: usize) -> Result<Vec<MapDump>, 
     Ok(dumps)
 }
 
+/// A key and its value.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// All elements by key, so that two runs and two kernels print alike. Keys up to eight bytes are sorted as numbers.
-fn sorted_entries(map: &RawMap) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
+fn sorted_entries(map: &RawMap) -> Result<Vec<Entry>, Failure> {
     let entries: Result<Vec<_>, _> = map.iter().collect();
     let mut entries = entries.map_err(|e| Failure::because("cannot read a map", &e))?;
     if map.key_size() <= 8 {

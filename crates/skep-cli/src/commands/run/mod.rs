@@ -2,9 +2,9 @@
 
 mod attached;
 mod events;
+mod judge;
 mod packets;
 mod report;
-mod test_runs;
 
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::Output;
@@ -72,15 +72,14 @@ impl Run {
             .map_err(|e| Failure::because(format!("cannot use {}", self.object.display()), &e))?;
         let report = match (self.kernel, &self.events, &self.pcap) {
             (kernels::Choice::User, Some(file), _) => events::run(&self, object, file)?,
-            (kernels::Choice::User, None, _) => packets::run(&self, object)?,
+            (kernels::Choice::User, None, _) | (kernels::Choice::Linux, None, Some(_)) => packets::run(&self, object)?,
             (kernels::Choice::Linux, Some(_), _) => {
                 return Err(Failure::new("described events are for Skep's own kernel").hint("leave out --kernel linux"));
             }
-            (kernels::Choice::Linux, None, Some(pcap)) => test_runs::run(&self, object, pcap)?,
             (kernels::Choice::Linux, None, None) => attached::run(&self, object)?,
         };
         output.print(&report)?;
-        Ok(Exit::Success)
+        report.cut_short.map_or(Ok(Exit::Success), Err)
     }
 
     /// How long to stay attached.
@@ -129,6 +128,7 @@ impl Run {
             ns_per_run: None,
             maps: Vec::new(),
             printed: Vec::new(),
+            cut_short: None,
         }
     }
 

@@ -1,14 +1,16 @@
-//! Runs in Skep's own kernel, on packets.
+//! Runs on packets, in either kernel: from a capture, or as an interface sees them.
 
 use super::Run;
+use super::judge::{Judge, LinuxJudge, UserJudge};
 use super::report::RunReport;
 use crate::error::Failure;
+use crate::kernels::Choice;
 use crate::{interrupt, progress};
 use skep::{Kernel, Object};
 use skep_linux::PacketSocket;
 use skep_user::devices::{CaptureReader, CaptureWriter, Frame, PacketSink as _, PacketSource as _};
-use skep_user::hooks::{Fate, PacketEvent, PacketHook, packet_hook};
-use skep_user::{Config, Program, RunOptions, UserKernel};
+use skep_user::hooks::{Fate, packet_hook};
+use skep_user::{Config, UserKernel};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -21,30 +23,32 @@ const CAPTURE_INTERFACE: u32 = 1;
 const FRAME_BYTES: usize = 1 << 16;
 
 pub(super) fn run(arguments: &Run, object: Object) -> Result<RunReport, Failure> {
-    let kernel = UserKernel::new(Config { mode: arguments.engine, ..Config::default() });
-    let shared: Arc<dyn Kernel> = kernel.clone();
-    let loaded = arguments.load(&object, &shared)?;
+    let user = (arguments.kernel == Choice::User)
+        .then(|| UserKernel::new(Config { mode: arguments.engine, ..Config::default() }));
+    let kernel: Arc<dyn Kernel> = match &user {
+        Some(kernel) => kernel.clone(),
+        None => Choice::Linux.open()?,
+    };
+    let loaded = arguments.load(&object, &kernel)?;
     let program = arguments.choose(&loaded)?;
     let hook = packet_hook(program.kind().program_type).ok_or_else(|| {
         let kind = program.kind().program_type.info().name;
         Failure::new(format!("program '{}' ({kind}) does not run on packets", program.name()))
-            .hint("`--kernel linux` attaches it; the skep library runs it in Skep's own kernel with a typed context")
+            .hint("--events FILE describes events for it, `--kernel linux` without --pcap attaches it")
     })?;
+    let judge: Box<dyn Judge + '_> = match &user {
+        Some(kernel) => Box::new(UserJudge::new(kernel, program, hook)?),
+        None => Box::new(LinuxJudge::new(program, hook)),
+    };
     let mut runner = Runner {
-        program: kernel.program(program.fd()).map_err(|errno| Failure::because("cannot run the program", &errno))?,
-        kernel: &kernel,
-        hook,
+        judge,
         report: arguments.report(&loaded, program),
         writer: arguments.out_pcap.as_deref().map(create).transpose()?,
         busy: Duration::ZERO,
     };
-    runner.report.engine = Some(arguments.engine.name());
+    runner.report.engine = user.is_some().then(|| arguments.engine.name());
     match (&arguments.pcap, &arguments.iface) {
-        (Some(pcap), _) => {
-            for round in 0..arguments.repeat {
-                runner.capture(pcap, round)?;
-            }
-        }
+        (Some(pcap), _) => runner.capture(pcap, arguments.repeat)?,
         (None, Some(interface)) => runner.interface(interface, arguments.limit()?)?,
         (None, None) => {
             return Err(Failure::new("nothing to run on").hint("give packets with --pcap FILE or --iface NAME"));
@@ -59,39 +63,37 @@ fn create(path: &Path) -> Result<CaptureWriter<BufWriter<File>>, Failure> {
     CaptureWriter::new(BufWriter::new(file)).map_err(|e| Failure::file("write", path, &e))
 }
 
-/// A program on its hook, and what came of it so far.
-struct Runner<'k> {
-    kernel: &'k UserKernel,
-    program: Arc<Program>,
-    hook: PacketHook,
+/// A program, and what came of it so far.
+struct Runner<'p> {
+    judge: Box<dyn Judge + 'p>,
     report: RunReport,
     writer: Option<CaptureWriter<BufWriter<File>>>,
     busy: Duration,
 }
 
 impl Runner<'_> {
-    /// Runs the program on all packets of a capture. Only the first round writes packets.
-    fn capture(&mut self, path: &Path, round: u32) -> Result<(), Failure> {
-        let mut source = CaptureReader::open(path).map_err(|e| Failure::file("read", path, &e))?;
-        let progress = progress::bytes(path);
-        loop {
-            match source.next_frame() {
-                Ok(Some(frame)) => self.packet(frame, CAPTURE_INTERFACE, round == 0)?,
-                Ok(None) => return Ok(()),
-                // What was read so far counts: a cut capture is still a capture.
-                Err(error) => {
-                    let failure = Failure::file("read", path, &error);
-                    let seen = self.report.packets.as_ref().map_or(0, |packets| packets.count);
-                    return Err(
-                        failure.hint(format!("{seen} packets before that were read; the file is cut or damaged"))
-                    );
+    /// Runs the program on all packets of a capture, so many times over. Only the first round writes packets.
+    fn capture(&mut self, path: &Path, rounds: u32) -> Result<(), Failure> {
+        for round in 0..rounds {
+            let mut source = CaptureReader::open(path).map_err(|e| Failure::file("read", path, &e))?;
+            let progress = progress::bytes(path);
+            while !interrupt::requested() {
+                match source.next_frame() {
+                    Ok(Some(frame)) => self.packet(frame, CAPTURE_INTERFACE, round == 0)?,
+                    Ok(None) => break,
+                    Err(error) => {
+                        // What was read so far counts: a capture that was cut off is still a capture.
+                        let seen = self.report.packets.as_ref().map_or(0, |packets| packets.count);
+                        let failure = Failure::file("read", path, &error);
+                        let hint = format!("the result is that of the {seen} packets before");
+                        self.report.cut_short = Some(failure.hint(hint));
+                        return Ok(());
+                    }
                 }
-            }
-            progress.set_position(source.position());
-            if interrupt::requested() {
-                return Ok(());
+                progress.set_position(source.position());
             }
         }
+        Ok(())
     }
 
     /// Runs the program on copies of what an interface sends and receives.
@@ -112,23 +114,16 @@ impl Runner<'_> {
     }
 
     fn packet(&mut self, frame: Frame<'_>, ifindex: u32, write: bool) -> Result<(), Failure> {
-        let context = self.hook.enter(PacketEvent { frame, ifindex });
-        let options = RunOptions { timed: true, ..RunOptions::default() };
-        let outcome = self.kernel.run_with(&self.program, context, &options);
-        if let Some(fault) = &outcome.fault {
-            return Err(Failure::because(format!("the program faulted at packet {}", self.report.runs + 1), fault));
-        }
-        self.busy += Duration::from_nanos(outcome.nanoseconds);
+        let judgement = self.judge.judge(frame, ifindex).map_err(|failure| failure.at_packet(self.report.runs + 1))?;
+        self.busy += judgement.time;
         self.report.runs += 1;
         let packets = self.report.packets.get_or_insert_default();
         packets.count += 1;
         packets.bytes += frame.data.len() as u64;
-        let verdict = self.hook.verdict(&outcome);
-        self.report.count(&verdict.name);
-        let passes = matches!(verdict.fate, Fate::Pass | Fate::Cut(1..) | Fate::Transmit | Fate::Redirect(_));
-        if let (Some(writer), true, true) = (&mut self.writer, write, passes)
-            && let Some(data) = self.hook.frame()
-        {
+        self.report.count(&judgement.verdict.name);
+        let fate = judgement.verdict.fate;
+        let passes = matches!(fate, Fate::Pass | Fate::Cut(1..) | Fate::Transmit | Fate::Redirect(_));
+        if let (Some(writer), true, Some(data)) = (&mut self.writer, write && passes, judgement.frame) {
             let original_len = u32::try_from(data.len()).unwrap_or(u32::MAX);
             writer
                 .put_frame(Frame { timestamp: frame.timestamp, original_len, data: &data })

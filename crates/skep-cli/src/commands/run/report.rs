@@ -1,5 +1,6 @@
 //! What a run gave, as text and as JSON.
 
+use crate::error::Failure;
 use crate::map_text::MapDump;
 use crate::output::Report;
 use crate::style;
@@ -25,6 +26,9 @@ pub(super) struct RunReport {
     pub(super) ns_per_run: Option<f64>,
     pub(super) maps: Vec<MapDump>,
     pub(super) printed: Vec<String>,
+    /// Why the input ended early. What was counted until then stands.
+    #[serde(skip)]
+    pub(super) cut_short: Option<Failure>,
 }
 
 #[derive(Debug, Default, Serialize)]
