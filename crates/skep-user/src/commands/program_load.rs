@@ -268,6 +268,7 @@ impl UserKernel {
             btf: request.btf,
             record,
             statistics: ProgramStatistics::default(),
+            cpus: self.cpus.clone(),
         };
         Ok((program, log))
     }

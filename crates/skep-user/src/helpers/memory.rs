@@ -26,7 +26,7 @@ impl Space {
 
 fn read(call: &mut Call<'_, '_, '_>, space: Space) -> HelperResult {
     let [to, size, from, ..] = call.args;
-    let mut bytes = vec![0; size as u32 as usize];
+    let mut bytes = vec![0; call.size(size)?];
     let good = space.read(call, from, &mut bytes);
     if !good {
         bytes.fill(0);
@@ -61,7 +61,7 @@ fn read_string(call: &Call<'_, '_, '_>, space: Space, from: u64, size: usize) ->
 
 fn read_str(call: &mut Call<'_, '_, '_>, space: Space) -> HelperResult {
     let [to, size, from, ..] = call.args;
-    let size = size as u32 as usize;
+    let size = call.size(size)?;
     match read_string(call, space, from, size) {
         Some(string) => {
             call.machine.write(to, &string)?;

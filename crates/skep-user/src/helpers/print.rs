@@ -56,7 +56,7 @@ pub(super) fn snprintf(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let text = call.machine.read_c_string(text, 1 << 16)?;
     let mut line = format(&text, &mut Arguments::new(&values))?;
     let whole = line.len() as u64 + 1;
-    let size = size as u32 as usize;
+    let size = call.size(size)?;
     if size > 0 {
         line.truncate(size - 1);
         line.push(0);

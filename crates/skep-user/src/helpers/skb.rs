@@ -29,7 +29,7 @@ fn load(call: &mut Call<'_, '_, '_>, offset: u64, to: u64, len: u64) -> HelperRe
     match bytes {
         Ok(bytes) => call.machine.write(to, &bytes)?,
         Err(error) => {
-            call.machine.write(to, &vec![0; len as usize])?;
+            call.machine.write(to, &vec![0; call.size(len)?])?;
             return Err(error);
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn stack_id(call: &mut Call<'_, '_, '_>) -> HelperResult {
 }
 
 fn copy(call: &mut Call<'_, '_, '_>, to: u64, size: u64, flags: u64) -> HelperResult {
-    let size = size as u32 as usize;
+    let size = call.size(size)?;
     if flags & !(SKIP | USER_STACK) != 0 || !size.is_multiple_of(8) {
         return Err(Errno::EINVAL.into());
     }

@@ -18,7 +18,7 @@ pub(super) fn uid_gid(call: &mut Call<'_, '_, '_>) -> HelperResult {
 /// `long bpf_get_current_comm(buffer, size)`
 pub(super) fn comm(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let [to, size, ..] = call.args;
-    let size = size as u32 as usize;
+    let size = call.size(size)?;
     let mut name = call.env.task.comm().to_vec();
     name.resize(size, 0);
     if let Some(last) = name.last_mut() {
@@ -77,7 +77,7 @@ pub(super) fn pid_tgid_in_namespace(call: &mut Call<'_, '_, '_>) -> HelperResult
     let [_, _, to, size, _] = call.args;
     let task = call.env.task.spec();
     if size as u32 != 8 {
-        call.machine.write(to, &vec![0; size as u32 as usize])?;
+        call.machine.write(to, &vec![0; call.size(size)?])?;
         return Err(Errno::EINVAL.into());
     }
     let info = u64::from(task.tgid) << 32 | u64::from(task.pid);

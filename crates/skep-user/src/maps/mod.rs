@@ -19,7 +19,7 @@ mod value;
 
 pub(crate) use inner::InnerShape;
 pub(crate) use ringbuf::RingBuffer;
-pub(crate) use value::{ValueFormat, spin_lock, spin_unlock};
+pub(crate) use value::{ValueFormat, spin_lock, spin_unlock, try_spin_lock};
 
 use crate::cpus::{Cpus, Run};
 use crate::memory::Shared;

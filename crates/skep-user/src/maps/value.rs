@@ -54,10 +54,15 @@ impl ValueFormat {
     }
 }
 
-/// Takes a `struct bpf_spin_lock`: 0 free, 1 held.
+/// Takes a `struct bpf_spin_lock`, 0 free, 1 held, if it is free.
+pub(crate) fn try_spin_lock(word: &AtomicU32) -> bool {
+    word.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
+}
+
+/// Takes a `struct bpf_spin_lock`.
 pub(crate) fn spin_lock(word: &AtomicU32) {
     let mut tries = 0u32;
-    while word.compare_exchange_weak(0, 1, Acquire, Relaxed).is_err() {
+    while !try_spin_lock(word) {
         tries += 1;
         if tries.is_multiple_of(64) {
             std::thread::yield_now();

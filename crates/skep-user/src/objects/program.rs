@@ -1,6 +1,7 @@
 //! A loaded program.
 
 use super::{BtfObject, Map};
+use crate::cpus::Cpus;
 use crate::statistics::ProgramStatistics;
 use skep_abi::attach_type::AttachType;
 use skep_abi::command::ObjectName;
@@ -62,6 +63,8 @@ pub struct Program {
     pub(crate) btf: Option<Arc<BtfObject>>,
     pub(crate) record: LoadRecord,
     pub(crate) statistics: ProgramStatistics,
+    /// The kernel it belongs to, by its CPUs.
+    pub(crate) cpus: Arc<Cpus>,
 }
 
 impl Program {

@@ -127,8 +127,22 @@ impl<'a> Call<'_, 'a, '_> {
         Ok(unsafe { &*std::ptr::with_exposed_provenance::<Map>(address as usize) })
     }
 
+    /// A size argument, of memory that a helper is going to fill. The verifier knows that the memory is there; in the
+    /// sandbox a size that no memory of a program has ends it before anything is allocated.
+    pub(crate) fn size(&self, size: u64) -> Result<usize, HelperError> {
+        const LARGEST: usize = 1 << 24;
+        let size = size as u32 as usize;
+        if size > LARGEST && self.machine.mode() == Mode::Sandbox {
+            return Err(Fault::Memory { address: 0, len: size as u64, write: true }.into());
+        }
+        Ok(size)
+    }
+
     /// Copies `len` bytes of the program's memory.
     pub(crate) fn bytes(&self, address: u64, len: usize) -> Result<Bytes, HelperError> {
+        if len > Bytes::INLINE {
+            return Ok(Bytes::Heap(self.machine.read_vec(address, len)?));
+        }
         let mut bytes = Bytes::new(len);
         self.machine.read(address, bytes.as_mut())?;
         Ok(bytes)
@@ -196,15 +210,18 @@ impl<'a> Call<'_, 'a, '_> {
 /// A short-lived copy: on the stack where it is small.
 pub(crate) enum Bytes {
     /// So many bytes of an array.
-    Inline([u8; 64], usize),
+    Inline([u8; Bytes::INLINE], usize),
     /// More.
     Heap(Vec<u8>),
 }
 
 impl Bytes {
-    /// `len` zeroes.
+    /// Most bytes that need no allocation.
+    const INLINE: usize = 64;
+
+    /// `len` zeroes, at most [`Bytes::INLINE`].
     fn new(len: usize) -> Bytes {
-        if len <= 64 { Bytes::Inline([0; 64], len) } else { Bytes::Heap(vec![0; len]) }
+        Bytes::Inline([0; Bytes::INLINE], len)
     }
 
     fn as_mut(&mut self) -> &mut [u8] {

@@ -4,6 +4,7 @@ use super::{Context, Outcome, Random, RunEnvironment};
 use crate::kernel::UserKernel;
 use crate::objects::Program;
 use crate::world::Task;
+use skep_abi::map_type::MapFlags;
 use skep_engine::{Fault, Mode, Region, Sandbox};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -73,6 +74,10 @@ impl UserKernel {
             return Err(Fault::Memory { address: environment.context.address(), len: 0, write: false });
         }
         let address = environment.context.address();
+        // A run of this kernel keeps only this kernel's maps from being reclaimed.
+        if !Arc::ptr_eq(&program.cpus, &self.cpus) {
+            return Err(Fault::Unverified);
+        }
         if self.config.mode == Mode::Interpreter {
             // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
             // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context is
@@ -86,7 +91,8 @@ impl UserKernel {
         }
         for map in &program.maps {
             if let Some(values) = map.implementation.direct_values() {
-                lend(&mut sandbox, values.address(), values.len(), true);
+                let writable = !map.definition.flags.contains(MapFlags::RDONLY_PROG);
+                lend(&mut sandbox, values.address(), values.len(), writable);
             }
         }
         sandbox.run(&program.executable, environment, [address, 0, 0, 0, 0])
