@@ -14,7 +14,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         Step::new("cargo", ["test", "--quiet", "--doc", "--workspace"]).run()?;
     }
     if Step::new("cargo", ["nextest", "--version"]).succeeds() {
-        // A skip is a line in a test's output; show the output of tests that passed only where it is one.
         Step::new("cargo", ["nextest", "run", "--no-fail-fast"]).args(scope).args(arguments).run()
     } else {
         Step::new("cargo", ["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(scope).args(arguments).run()
