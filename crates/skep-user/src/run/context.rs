@@ -137,7 +137,7 @@ impl Context for StructContext {
     }
 
     fn lend(&self) -> Vec<Lent> {
-        let packet = self.packet.as_ref().map(|packet| Lent::of(packet.memory(), true));
+        let packet = self.packet.as_ref().map(|packet| Lent::of(packet.visible(), true));
         [Some(Lent::of(self.memory.bytes(), true)), packet].into_iter().flatten().collect()
     }
 

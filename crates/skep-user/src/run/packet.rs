@@ -63,8 +63,9 @@ impl Packet {
         self.buffer.bytes().part(self.data, self.end - self.data)
     }
 
-    pub(crate) fn memory(&self) -> Shared<'_> {
-        self.buffer.bytes()
+    /// What programs may touch: the metadata and the packet.
+    pub(crate) fn visible(&self) -> Shared<'_> {
+        self.buffer.bytes().part(self.meta, self.end - self.meta)
     }
 
     /// Bytes of the packet.
