@@ -9,8 +9,15 @@ use std::hint::black_box;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Lets one test run at a time: a child process that another thread is just starting holds copies of this process's
+/// descriptors for a moment, so that links would live on past their drop.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Loads only the named programs of the test object into Linux; `None`, loudly, where that cannot be.
 fn load(programs: &[&str]) -> Option<LoadedObject> {
@@ -100,6 +107,7 @@ impl Drop for Network {
 
 #[test]
 fn xdp_is_attached_replaced_and_detached() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_xdp_one", "count_xdp_two"]) else { return };
     let Some(network) = Network::enter("xdp") else { return };
     let one = loaded.program("count_xdp_one").unwrap();
@@ -133,6 +141,7 @@ fn xdp_is_attached_replaced_and_detached() {
 
 #[test]
 fn tcx_sees_what_arrives() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_tcx"]) else { return };
     let Some(network) = Network::enter("tcx") else { return };
     let link = loaded.program("count_tcx").unwrap().attach_tcx("right").unwrap();
@@ -147,6 +156,7 @@ fn tcx_sees_what_arrives() {
 
 #[test]
 fn a_socket_filter_drops_until_it_is_taken_off() {
+    let _turn = alone();
     let Some(loaded) = load(&["drop_all"]) else { return };
     let Some(_network) = Network::enter("socket") else { return };
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -195,21 +205,25 @@ fn by_section(program: &str, counter: &str) {
 
 #[test]
 fn a_tracepoint_counts_while_attached() {
+    let _turn = alone();
     by_section("count_tracepoint", "tracepoint");
 }
 
 #[test]
 fn a_raw_tracepoint_counts_while_attached() {
+    let _turn = alone();
     by_section("count_raw", "raw");
 }
 
 #[test]
 fn a_typed_tracepoint_counts_while_attached() {
+    let _turn = alone();
     by_section("count_typed", "typed");
 }
 
 #[test]
 fn unknown_tracepoints_are_named() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_tracepoint", "count_raw"]) else { return };
     let error = loaded.program("count_tracepoint").unwrap().attach_tracepoint("nothing", "at_all").unwrap_err();
     assert!(error.to_string().contains("tracepoint nothing/at_all"), "{error}");
@@ -234,6 +248,7 @@ fn probed_symbol(binary: &Path) -> String {
 
 #[test]
 fn uprobes_see_arguments_and_results() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_entry", "count_return"]) else { return };
     let binary = std::env::current_exe().unwrap();
     let symbol = probed_symbol(&binary);
@@ -258,6 +273,7 @@ fn uprobes_see_arguments_and_results() {
 
 #[test]
 fn samples_come_while_the_process_works() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_sample"]) else { return };
     let event = PerfEvent { rate: SampleRate::Frequency(1000), ..PerfEvent::every(PerfEventKind::CpuClock) };
     let program = loaded.program("count_sample").unwrap();
@@ -312,6 +328,7 @@ impl Drop for Cgroup {
 
 #[test]
 fn cgroup_programs_decide_over_the_processes_inside() {
+    let _turn = alone();
     let Some(loaded) = load(&["drop_egress", "refuse_connect"]) else { return };
     let Some(_network) = Network::enter("cgroup") else { return };
     let Some(cgroup) = Cgroup::new("egress") else { return };
@@ -391,6 +408,7 @@ fn pins(kernel: &Arc<dyn Kernel>, place: impl Fn(&str) -> PathBuf, root: PathBuf
 
 #[test]
 fn pinned_maps_are_found_again() {
+    let _turn = alone();
     if common::compile("library.bpf.c").is_none() {
         return;
     }
@@ -407,6 +425,7 @@ fn pinned_maps_are_found_again() {
 
 #[test]
 fn a_pinned_link_outlives_its_owner() {
+    let _turn = alone();
     let Some(loaded) = load(&["count_tcx"]) else { return };
     let Some(network) = Network::enter("pin") else { return };
     let Some(files) = BpfFiles::mount() else { return };
@@ -422,6 +441,7 @@ fn a_pinned_link_outlives_its_owner() {
 
 #[test]
 fn attaching_in_the_user_space_kernel_keeps_the_program_until_the_link_goes() {
+    let _turn = alone();
     let Some(object) = chosen(&["drop_egress", "count_raw"]) else { return };
     let kernel = common::user();
     let loaded = object.load(&kernel).unwrap();
