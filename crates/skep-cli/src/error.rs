@@ -52,8 +52,13 @@ impl Failure {
 
     /// What was to be done to which file, and what the system said.
     pub(crate) fn file(action: &str, path: &Path, error: &dyn std::error::Error) -> Self {
-        Failure::because(format!("cannot {action} {}", path.display()), error)
+        Failure::because(format!("cannot {action} {}", name(path)), error)
     }
+}
+
+/// A file for people.
+pub(crate) fn name(path: &Path) -> std::borrow::Cow<'_, str> {
+    if path.as_os_str() == "-" { "standard input".into() } else { path.to_string_lossy() }
 }
 
 impl fmt::Display for Failure {

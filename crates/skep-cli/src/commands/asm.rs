@@ -1,6 +1,6 @@
 //! `skep asm` and `skep disasm`: text to instructions and back.
 
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{self, Exit, Failure, Outcome};
 use crate::input;
 use crate::output::{Output, Report, print_text};
 use clap::{Args, ValueEnum};
@@ -122,7 +122,7 @@ impl Disasm {
         for decoded in skep_isa::instructions(&slots) {
             let (slot, text, len) = match decoded {
                 Ok((slot, insn)) => (slot, insn.to_string(), insn.slots()),
-                Err(error) => (error.slot, format!("invalid: {}", error.reason), 1),
+                Err(invalid) => (invalid.slot, format!("invalid: {}", invalid.reason), 1),
             };
             let bytes = slots[slot..slot + len].iter().map(|slot| format!("{slot:x}")).collect();
             instructions.push(Line { slot, bytes, text });
@@ -142,6 +142,9 @@ impl Disasm {
                 skep_engine::conformance::parse_hex(&text).map_err(|e| Failure::file("read", &self.file, &e))?
             }
         };
+        if bytes.is_empty() {
+            return Err(Failure::new(format!("{} is empty: there is nothing to disassemble", error::name(&self.file))));
+        }
         let (chunks, rest) = bytes.as_chunks::<8>();
         if !rest.is_empty() {
             let len = bytes.len();

@@ -1,6 +1,6 @@
 //! `skep check`: would the verifier accept these programs, and if not, why.
 
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{self, Exit, Failure, Outcome};
 use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::{Output, Report};
 use crate::style::printable;
@@ -150,7 +150,7 @@ impl Check {
     fn selected<'a>(&self, path: &Path, object: &'a ObjectSpec) -> Result<Vec<&'a ProgramSpec>, Failure> {
         let wanted = |program: &&ProgramSpec| self.program.as_ref().is_none_or(|name| *name == program.name);
         let programs: Vec<&ProgramSpec> = object.programs.iter().filter(wanted).collect();
-        let path = path.display();
+        let path = error::name(path);
         match &self.program {
             _ if !programs.is_empty() => Ok(programs),
             None => Err(Failure::new(format!("{path} has no programs"))
@@ -186,7 +186,7 @@ impl Check {
         let options = LoadOptions { keep_going: true, log_level, ..LoadOptions::default() };
         let loaded = object
             .load_with(kernel, &options)
-            .map_err(|e| Failure::because(format!("cannot load {}", path.display()), &e))?;
+            .map_err(|e| Failure::because(format!("cannot load {}", error::name(path)), &e))?;
         Ok(programs.iter().map(|program| self.linux_row(name, program, &loaded)).collect())
     }
 

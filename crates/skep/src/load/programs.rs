@@ -99,16 +99,17 @@ impl Attempt<'_> {
             match self.load(log_level.max(1), &mut log) {
                 Ok((handle, _)) => return Ok((handle, log_text(&log))),
                 Err(failure) if failure.errno == Errno::ENOSPC && size < LOG_BYTES.1 => size *= 4,
-                Err(failure) => {
-                    return Err(ProgramError {
-                        name: self.spec.name.clone(),
-                        errno: failure.errno,
-                        log: log_text(&log),
-                        explanation: self.kernel.explain(Operation::LoadProgram(self.kind.program_type), failure.errno),
-                    });
-                }
+                Err(failure) => return Err(self.refused(failure.errno, log_text(&log))),
             }
         }
+    }
+
+    fn refused(&self, errno: Errno, log: String) -> ProgramError {
+        let error = ProgramError { name: self.spec.name.clone(), errno, log, explanation: None };
+        // Where the verifier has spoken, it is not the surroundings.
+        let operation = Operation::LoadProgram(self.kind.program_type);
+        let explanation = if error.is_rejection() { None } else { self.kernel.explain(operation, errno) };
+        ProgramError { explanation, ..error }
     }
 
     fn load(&self, log_level: u32, log_buf: &mut [u8]) -> Result<(Handle, u32), Failure> {

@@ -5,7 +5,7 @@ use super::judge::{Judge, LinuxJudge, UserJudge};
 use super::report::RunReport;
 use crate::error::Failure;
 use crate::kernels::Choice;
-use crate::{interrupt, progress};
+use crate::{input, interrupt, progress};
 use skep::{Kernel, Object};
 use skep_linux::PacketSocket;
 use skep_user::devices::{CaptureReader, CaptureWriter, Frame, PacketSink as _, PacketSource as _};
@@ -75,7 +75,7 @@ impl Runner<'_> {
     /// Runs the program on all packets of a capture, so many times over. Only the first round writes packets.
     fn capture(&mut self, path: &Path, rounds: u32) -> Result<(), Failure> {
         for round in 0..rounds {
-            let mut source = CaptureReader::open(path).map_err(|e| Failure::file("read", path, &e))?;
+            let mut source = CaptureReader::new(input::open(path)?).map_err(|e| Failure::file("read", path, &e))?;
             let progress = progress::bytes(path);
             while !interrupt::requested() {
                 match source.next_frame() {
