@@ -112,4 +112,10 @@ impl AttachType {
             _ => None,
         }
     }
+
+    /// Whether the context holds, after the arguments of the target, what it returned (or, for `modify_return`, what it
+    /// is to return).
+    pub const fn gives_return_value(self) -> bool {
+        matches!(self, AttachType::TraceFexit | AttachType::ModifyReturn)
+    }
 }

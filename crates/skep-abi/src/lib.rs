@@ -7,6 +7,8 @@
 //! | map types | [`map_type`] |
 //! | program types, their contexts and sections | [`program_type`] |
 //! | attach types | [`attach_type`] |
+//! | socket structs | [`socket`] |
+//! | special fields of map values | [`special_field`] |
 //! | commands and their `union bpf_attr` | [`command`] |
 //! | error numbers | [`errno`] |
 #![forbid(unsafe_code)]
@@ -19,6 +21,8 @@ pub mod kfunc;
 pub mod license;
 pub mod map_type;
 pub mod program_type;
+pub mod socket;
+pub mod special_field;
 
 /// A Linux release, such as `Version(4, 8)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

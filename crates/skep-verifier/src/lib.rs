@@ -36,7 +36,6 @@ mod output;
 mod prune;
 mod refusal;
 mod report;
-mod sockets;
 mod special_fields;
 mod stack_depth;
 mod tables;

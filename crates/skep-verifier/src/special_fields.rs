@@ -1,17 +1,7 @@
 //! Fields of map values that belong to the kernel: locks, timers and their kin, found in the map's BTF by type name.
 
+use skep_abi::special_field::{self, KERNEL_POINTER_TAGS, SpecialKind, SpecialStruct};
 use skep_btf::{Btf, Type, TypeId};
-
-/// What a special field is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SpecialKind {
-    /// `struct bpf_spin_lock`
-    SpinLock,
-    /// `struct bpf_timer`
-    Timer,
-    /// One this verifier knows only to keep programs away from it.
-    Other,
-}
 
 /// One special field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +10,13 @@ pub(crate) struct SpecialField {
     pub(crate) name: &'static str,
     /// Which it is.
     pub(crate) kind: SpecialKind,
+    /// Not for programs that may interrupt anything.
+    pub(crate) needs_known_context: bool,
     /// Byte offset in the value.
     pub(crate) offset: u32,
     /// Bytes.
     pub(crate) size: u32,
 }
-
-/// Type name, kind, size in bytes (`include/uapi/linux/bpf.h`, Linux 6.18).
-const TYPES: &[(&str, SpecialKind, u32)] = &[
-    ("bpf_spin_lock", SpecialKind::SpinLock, 4),
-    ("bpf_res_spin_lock", SpecialKind::Other, 4),
-    ("bpf_timer", SpecialKind::Timer, 16),
-    ("bpf_wq", SpecialKind::Other, 16),
-    ("bpf_task_work", SpecialKind::Other, 8),
-    ("bpf_list_head", SpecialKind::Other, 16),
-    ("bpf_list_node", SpecialKind::Other, 24),
-    ("bpf_rb_root", SpecialKind::Other, 16),
-    ("bpf_rb_node", SpecialKind::Other, 32),
-    ("bpf_refcount", SpecialKind::Other, 4),
-];
 
 /// How deep structs may nest before we stop looking.
 const MAX_DEPTH: usize = 4;
@@ -58,8 +36,9 @@ fn visit(btf: &Btf, ty: TypeId, base: u32, depth: usize, found: &mut Vec<Special
     match ty {
         Type::Struct(composite) => {
             let name = btf.name(id);
-            if let Some((name, kind, size)) = TYPES.iter().find(|(special, ..)| *special == name) {
-                found.push(SpecialField { name, kind: *kind, offset: base, size: *size });
+            if let Some(row) = special_field::by_struct_name(name) {
+                let SpecialStruct { name, kind, size, needs_known_context, .. } = *row;
+                found.push(SpecialField { name, kind, needs_known_context, offset: base, size });
                 return;
             }
             for member in &composite.members {
@@ -75,11 +54,17 @@ fn visit(btf: &Btf, ty: TypeId, base: u32, depth: usize, found: &mut Vec<Special
         Type::Pointer(target) => {
             // A tagged pointer is a kptr.
             let kptr = match btf.ty(*target) {
-                Type::TypeTag(tag) => matches!(btf.str(tag.name), "kptr" | "kptr_untrusted" | "percpu_kptr" | "uptr"),
+                Type::TypeTag(tag) => KERNEL_POINTER_TAGS.contains(&btf.str(tag.name)),
                 _ => false,
             };
             if kptr {
-                found.push(SpecialField { name: "kptr", kind: SpecialKind::Other, offset: base, size: 8 });
+                found.push(SpecialField {
+                    name: "kptr",
+                    kind: SpecialKind::KernelPointer,
+                    needs_known_context: false,
+                    offset: base,
+                    size: 8,
+                });
             }
         }
         _ => {}

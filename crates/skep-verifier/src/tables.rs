@@ -1,15 +1,12 @@
 //! Look-ups in the tables of `skep-abi`: the only way by which the verifier learns what a helper, a map type or a
 //! program type is.
 
-use crate::domain::register::SocketKind;
 use crate::input::Capabilities;
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper::{HelperFlags, HelperProto};
 use skep_abi::map_type::{MapType, MapTypeInfo, SOCKET_MAP_CHANGES, ValueKind};
 use skep_abi::program_type::{ProgramType, ProgramTypeInfo, ReturnRange};
-
-/// Size of `struct bpf_flow_keys` (`include/uapi/linux/bpf.h`, Linux 6.18).
-pub(crate) const FLOW_KEYS_BYTES: i32 = 56;
+use skep_abi::socket::SocketKind;
 
 /// The helper of that number.
 pub(crate) fn helper(id: u32) -> Option<&'static HelperProto> {
@@ -72,5 +69,5 @@ pub(crate) fn values_are_data(info: &MapTypeInfo) -> bool {
 
 /// Whether a program attached like this finds the function's return value after its arguments.
 pub(crate) fn context_has_return_value(attach_type: Option<AttachType>) -> bool {
-    matches!(attach_type, Some(AttachType::TraceFexit | AttachType::ModifyReturn))
+    attach_type.is_some_and(AttachType::gives_return_value)
 }

@@ -10,7 +10,6 @@ use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Log;
-use crate::special_fields::SpecialKind;
 use crate::tables;
 use skep_abi::program_type::ProgramTypeInfo;
 use skep_isa::{CallTarget, Insn, RegSet};
@@ -120,8 +119,7 @@ impl<'a> Verifier<'a> {
         for (_, map) in self.program.maps {
             let Some((btf, ty)) = &map.value_type else { continue };
             for field in crate::special_fields::find(btf, *ty) {
-                let in_the_way = matches!(field.kind, SpecialKind::SpinLock | SpecialKind::Timer);
-                if in_the_way && self.info.any_context {
+                if field.needs_known_context && self.info.any_context {
                     return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {} yet", field.name))
                         .hint("such programs interrupt anything, even whoever holds the lock"));
                 }

@@ -5,6 +5,9 @@ use super::prelude::*;
 const FIELDS: &[ContextField] =
     &[sk_buff::DATA_START, sk_buff::DATA_END, field("flow_keys", 144, 8, 8).gives(FieldKind::FlowKeys)];
 
+/// Size of `struct bpf_flow_keys`, which the context's `flow_keys` points to, in bytes (Linux 6.18).
+pub const FLOW_KEYS_BYTES: u32 = 56;
+
 pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("flow_dissector").attach(A::FlowDissector).optional()],
     context: ContextInfo::Struct { name: "__sk_buff", size: 192, fields: FIELDS },

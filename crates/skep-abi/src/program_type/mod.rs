@@ -46,6 +46,7 @@ mod tracing;
 mod xdp;
 
 pub use context::{ContextField, ContextInfo, FieldAccess, FieldKind, Narrow};
+pub use flow_dissector::FLOW_KEYS_BYTES;
 pub use section::{ParsedSection, SectionName, SectionRest, by_section};
 
 use crate::Version;

@@ -2,13 +2,14 @@
 
 use super::memory::{MAX_OFFSET, Region};
 use super::stack::StackRange;
-use crate::domain::register::{Kind, MapRef, PointerFlags, Register, SocketKind, type_name};
+use crate::domain::register::{Kind, MapRef, PointerFlags, Register, type_name};
 use crate::domain::state::State;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
-use crate::special_fields::SpecialKind;
 use crate::verifier::Verifier;
 use skep_abi::helper::{ArgKind, HelperFlags, HelperProto, MemAccess};
 use skep_abi::map_type::MapFlags;
+use skep_abi::socket::SocketKind;
+use skep_abi::special_field::SpecialKind;
 use skep_isa::Reg;
 
 /// What the arguments of a call have told so far.

@@ -1,10 +1,11 @@
 //! Context accesses, by the program type's table of fields.
 
 use super::memory::{Access, MAX_OFFSET};
-use crate::domain::register::{Kind, PointerFlags, Register, SocketKind};
+use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::refusal::{Check, EACCES, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::program_type::{ContextInfo, FieldKind};
+use skep_abi::socket::SocketKind;
 
 impl Verifier<'_> {
     pub(crate) fn check_context_access(&mut self, base: &Register, offset: i32, access: &Access) -> Check<Register> {
@@ -95,7 +96,7 @@ impl Verifier<'_> {
 
     /// Size of what a flow-keys pointer points to.
     pub(crate) fn flow_keys_size(&self) -> i32 {
-        crate::tables::FLOW_KEYS_BYTES
+        skep_abi::program_type::FLOW_KEYS_BYTES as i32
     }
 }
 

@@ -4,8 +4,8 @@ use crate::domain::register::{Kind, MapRef, Register};
 use crate::domain::state::{Lock, State};
 use crate::map_table::MapTable;
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
-use crate::special_fields::SpecialKind;
 use crate::verifier::Verifier;
+use skep_abi::special_field::SpecialKind;
 use skep_isa::Reg;
 
 /// Whether a map's values contain a spin lock.

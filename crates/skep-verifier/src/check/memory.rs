@@ -1,10 +1,11 @@
 //! Loads and stores: alignment, then the rules of what the base register points to.
 
-use crate::domain::register::{Kind, PointerFlags, Register, SocketKind};
+use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
 use crate::refusal::{Check, Refusal, denied, invalid};
 use crate::verifier::Verifier;
+use skep_abi::socket::SocketKind;
 use skep_isa::Reg;
 
 /// The largest offset a pointer may have (Linux: `BPF_MAX_VAR_OFF`).
@@ -259,7 +260,7 @@ impl Verifier<'_> {
         if base.value.smin < 0 {
             return Err(negative(number));
         }
-        let allowed = base.value.as_constant() == Some(0) && crate::sockets::may_read(kind, offset, access.size);
+        let allowed = base.value.as_constant() == Some(0) && kind.may_read(offset, access.size);
         if !allowed {
             return denied(format!("R{number} invalid {} access off={offset} size={}", base.type_name(), access.size));
         }

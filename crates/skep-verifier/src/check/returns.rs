@@ -1,12 +1,13 @@
 //! What helpers leave in r0.
 
 use super::arguments::CallFacts;
-use crate::domain::register::{Kind, PointerFlags, Register, SocketKind};
+use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::{Reference, State};
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
+use skep_abi::socket::SocketKind;
 
 impl Verifier<'_> {
     /// The value a helper returns.

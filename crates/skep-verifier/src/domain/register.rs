@@ -3,24 +3,12 @@
 use super::precision::ValueId;
 use super::scalar::Scalar;
 use bitflags::bitflags;
+use skep_abi::socket::SocketKind;
 use skep_btf::TypeId;
 
 /// A map of the program, or the inner map of one: an index into the verifier's list of maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MapRef(pub u16);
-
-/// The kernel structs behind socket pointers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SocketKind {
-    /// `struct bpf_sock`
-    Full,
-    /// `struct bpf_sock_common` (its first fields)
-    Common,
-    /// `struct bpf_tcp_sock`
-    Tcp,
-    /// `struct bpf_xdp_sock`
-    Xdp,
-}
 
 /// What kind of thing a register holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -213,10 +201,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::PacketMeta { .. } => "pkt_meta",
         Kind::PacketEnd => "pkt_end",
         Kind::FlowKeys => "flow_keys",
-        Kind::Socket(SocketKind::Full) => "sock",
-        Kind::Socket(SocketKind::Common) => "sock_common",
-        Kind::Socket(SocketKind::Tcp) => "tcp_sock",
-        Kind::Socket(SocketKind::Xdp) => "xdp_sock",
+        Kind::Socket(kind) => kind.log_name(),
         Kind::Btf(_) => "ptr_",
         Kind::Memory(_) => "mem",
         Kind::Function(_) => "func",
