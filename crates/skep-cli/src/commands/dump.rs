@@ -90,7 +90,7 @@ impl Dump {
         let comments = |slot: usize, insn: &Insn| comment(object, program, slot, insn);
         match form {
             CfgForm::Dot => print_text(&cfg.dot().names(&names).comments(&comments).to_string()),
-            CfgForm::Svg => print_text(&cfg_svg::render(&cfg, &comments)),
+            CfgForm::Svg => print_text(&cfg_svg::render(&cfg, &cfg_svg::Labels { names: &names, comments: &comments })),
         }
     }
 
