@@ -153,6 +153,9 @@ pub(crate) fn linux_bpf() -> Result<(), Error> {
     Ok(())
 }
 
+/// The Linux that the ABI tables describe and that tests compare them with.
+const TABLES_RELEASE: &str = "6.18.";
+
 /// Succeeds where every test can run.
 ///
 /// # Errors
@@ -161,6 +164,10 @@ pub(crate) fn can_test_all() -> Result<(), Error> {
     run(Need::Tests)?;
     if let Some(tool) = missing(Need::Tests).first() {
         return Err(Error::other(format!("some tests will skip: no {}", tool.programs[0])));
+    }
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    if !release.starts_with(TABLES_RELEASE) {
+        return Err(Error::other(format!("some tests will skip: the tables are those of Linux {TABLES_RELEASE}*")));
     }
     linux_bpf().map_err(|reason| Error::other(format!("some tests will skip: {reason}")))
 }

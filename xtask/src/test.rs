@@ -14,7 +14,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         Step::new("cargo", ["test", "--quiet", "--doc", "--workspace"]).run()?;
     }
     if Step::new("cargo", ["nextest", "--version"]).succeeds() {
-        Step::new("cargo", ["nextest", "run", "--no-fail-fast"]).args(scope).args(arguments).run()
+        // Tests that skip say so in their output, which the runner would keep to itself.
+        let step = Step::new("cargo", ["nextest", "run", "--no-fail-fast", "--success-output", "immediate"]);
+        step.args(scope).args(arguments).run()
     } else {
         Step::new("cargo", ["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(scope).args(arguments).run()
     }

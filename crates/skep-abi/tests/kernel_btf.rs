@@ -8,14 +8,11 @@ use skep_abi::helper::HELPERS;
 use skep_abi::map_type::MapType;
 use skep_abi::program_type::{ContextInfo, ProgramType};
 use skep_btf::{Btf, Kind, Type, TypeId};
+use skep_testing::skip;
 use std::collections::BTreeMap;
 
 /// The BTF of a Linux 6.18, which these tables describe.
 fn btf() -> Option<Btf> {
-    let skip = |why: &str| {
-        eprintln!("SKIPPED: {why}");
-        assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|v| v != "1"), "a required test was skipped: {why}");
-    };
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     if !release.starts_with("6.18.") {
         skip("the tables are those of Linux 6.18, which this is not");

@@ -1,5 +1,6 @@
 //! Capture files: the real ones of this repository, and damaged ones.
 
+use skep_testing::skip;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -50,12 +51,6 @@ fn write(packets: &[Packet]) -> Vec<u8> {
     }
     assert_eq!(writer.packets(), packets.len() as u64);
     writer.finish().expect("memory")
-}
-
-/// Says loudly that a test cannot run, or fails where all must.
-fn skip(why: &str) {
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|value| value != "1"), "{why}");
-    println!("SKIPPED: {why}");
 }
 
 #[test]

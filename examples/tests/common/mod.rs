@@ -14,11 +14,7 @@ pub fn capture(name: &str) -> String {
     root().join("captures").join(name).display().to_string()
 }
 
-/// Says that a test is skipped, and fails where that is not allowed.
-pub fn skip(why: &str) {
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none(), "SKEP_REQUIRE_ALL is set, and {why}");
-    println!("SKIPPED: {why}");
-}
+pub use skep_testing::skip;
 
 /// Whether a program is there to run.
 pub fn has(program: &str) -> bool {

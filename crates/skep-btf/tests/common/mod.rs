@@ -7,11 +7,7 @@ use std::process::Command;
 /// BTF of the running kernel.
 pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Says that a test does not run; fails it where everything has to be there.
-pub(crate) fn skip(why: &str) {
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|v| v != "1"), "required but missing: {why}");
-    eprintln!("SKIPPED: {why}");
-}
+pub(crate) use skep_testing::skip;
 
 /// The kernel's BTF, or `None` after saying that the test is skipped.
 pub(crate) fn vmlinux() -> Option<Vec<u8>> {

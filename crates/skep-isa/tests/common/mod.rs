@@ -52,8 +52,5 @@ pub(crate) fn any_slot() -> impl Strategy<Value = Slot> {
     })
 }
 
-/// Prints why a test does nothing; fails where nothing may be skipped.
-pub(crate) fn skip(why: &str) {
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|value| value != "1"), "SKIPPED: {why}");
-    eprintln!("SKIPPED: {why}");
-}
+#[allow(unused_imports, reason = "not every test that shares this file can be skipped")]
+pub(crate) use skep_testing::skip;

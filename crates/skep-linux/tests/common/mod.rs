@@ -9,11 +9,7 @@ use skep_kernel::{Errno, Handle, Kernel, calls};
 use skep_linux::LinuxKernel;
 use std::sync::Arc;
 
-/// Says loudly that a test did not run; where everything is required, that is a failure.
-pub(crate) fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|v| v != "1"), "a required test was skipped: {why}");
-}
+pub(crate) use skep_testing::skip;
 
 /// The Linux kernel, if this process may load programs into it.
 pub(crate) fn kernel() -> Option<Arc<dyn Kernel>> {

@@ -20,11 +20,7 @@ pub(crate) fn sources() -> Vec<PathBuf> {
     out
 }
 
-/// Says why a test does not run; where everything is said to be there, that is a failure.
-pub(crate) fn skip(why: &str) {
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none(), "SKEP_REQUIRE_ALL is set and {why}");
-    eprintln!("SKIPPED: {why}");
-}
+pub(crate) use skep_testing::skip;
 
 /// A clang that compiles for BPF.
 pub(crate) fn clang() -> Option<&'static str> {

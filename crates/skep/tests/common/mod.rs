@@ -8,11 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Says loudly that something was not tested; where everything is required, that is a failure.
-pub(crate) fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
-    assert!(std::env::var_os("SKEP_REQUIRE_ALL").is_none_or(|v| v != "1"), "a required test was skipped: {why}");
-}
+pub(crate) use skep_testing::skip;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
