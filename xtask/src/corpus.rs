@@ -2,17 +2,28 @@
 
 mod conformance;
 mod csv;
+mod deviations;
 mod selftests;
 
 use std::path::{Path, PathBuf};
 
-use crate::process::{Error, root};
+use crate::process::{Error, Step, root, target_folder};
 
 /// Where the references lie unless the caller says otherwise, seen from the root.
 const BESIDE: &str = "../shared";
 
 /// Which references to run.
 #[derive(clap::Args)]
+#[command(after_help = "\
+The conformance vectors are run by the interpreter and the sandbox. The selftests are Linux's own verifier tests: their
+sources are not part of this project, so a script beside it builds them (--build), and a table has what Linux answered to
+each program. `skep check` must answer the same. Where it does not, tests/deviations.toml says why; a program that
+Linux refuses, Skep accepts and that file does not name makes this command fail.
+
+Examples:
+  cargo xtask corpus                                  the conformance vectors
+  cargo xtask corpus --build                          build the selftests into target/selftests and compare
+  cargo xtask corpus --selftests target/selftests     compare again")]
 pub(crate) struct Arguments {
     /// Conformance vectors [default: ../shared/conformance/conformance.json].
     #[arg(long, value_name = "FILE")]
@@ -20,12 +31,23 @@ pub(crate) struct Arguments {
     /// Also compare our verifier's verdicts on the objects below this folder, as `build.sh` made them, with Linux's.
     #[arg(long, value_name = "DIR")]
     selftests: Option<PathBuf>,
+    /// Build those objects first, by ../shared/selftests/build.sh [default folder: target/selftests].
+    #[arg(long)]
+    build: bool,
     /// Linux's verdicts [default: ../shared/selftests/verdicts.csv].
-    #[arg(long, value_name = "FILE", requires = "selftests")]
+    #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
-    /// Print every disagreement about the selftests instead of the first few.
-    #[arg(long, requires = "selftests")]
+    /// Print every disagreement about the selftests, and every other message, instead of what is not explained.
+    #[arg(long)]
     all: bool,
+}
+
+impl Arguments {
+    /// The folder with the selftests' objects, if they are wanted.
+    fn selftests(&self) -> Option<PathBuf> {
+        let default = || self.build.then(|| target_folder().join("selftests"));
+        self.selftests.clone().or_else(default)
+    }
 }
 
 fn or_beside(given: Option<&Path>, default: &str) -> PathBuf {
@@ -35,17 +57,17 @@ fn or_beside(given: Option<&Path>, default: &str) -> PathBuf {
 /// Runs them and prints tables.
 ///
 /// # Errors
-/// A file is missing, or a vector of the instruction set has another answer than it must have.
+/// A file is missing, a vector of the instruction set has another answer than it must have, or our verifier accepts
+/// what it must not.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     conformance::run(&or_beside(arguments.conformance.as_deref(), "conformance/conformance.json"))?;
-    match &arguments.selftests {
-        None => {
-            println!("\nverifier selftests: not run, --selftests DIR names the folder with the objects");
-            Ok(())
-        }
-        Some(folder) => {
-            let verdicts = or_beside(arguments.verdicts.as_deref(), "selftests/verdicts.csv");
-            selftests::run(folder, &verdicts, arguments.all)
-        }
+    let Some(folder) = arguments.selftests() else {
+        println!("\nverifier selftests: not run, --build makes their objects, --selftests DIR names them");
+        return Ok(());
+    };
+    if arguments.build {
+        Step::new("bash", [or_beside(None, "selftests/build.sh")]).args([&folder]).run()?;
     }
+    let verdicts = or_beside(arguments.verdicts.as_deref(), "selftests/verdicts.csv");
+    selftests::run(&folder, &verdicts, arguments.all)
 }

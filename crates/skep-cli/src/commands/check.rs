@@ -8,6 +8,7 @@ use crate::{input, kernels, style, target_btf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skep::{LoadOptions, LoadedObject, Object};
+use skep_abi::command::ProgramFlags;
 use skep_btf::Btf;
 use skep_kernel::Kernel;
 use skep_object::{ObjectSpec, ProgramSpec};
@@ -42,6 +43,9 @@ pub(crate) struct Check {
     /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..8))]
     log_level: u32,
+    /// Flags of the load that change verdicts: 1 strict alignment, 2 any alignment, 8 keep every state; they add up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    load_flags: u32,
     /// Whose verifier to ask
     #[arg(long, value_enum, default_value = "user")]
     kernel: kernels::Choice,
@@ -131,6 +135,9 @@ impl Check {
                     "Linux checks programs against its own BTF: --btf goes without --kernel linux",
                 ));
             }
+            kernels::Choice::Linux if self.load_flags != 0 => {
+                return Err(Failure::new("--load-flags is for Skep's own verifier: it goes without --kernel linux"));
+            }
             kernels::Choice::Linux => Verifier::Linux(self.kernel.open()?),
         })
     }
@@ -210,7 +217,14 @@ impl Check {
 
     fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
         let offline = Offline::new(object, Arc::clone(btf));
-        let options = Options { log_level: LogLevel::from_bits_truncate(self.log_level), ..Options::default() };
+        let flags = ProgramFlags::from_bits_retain(self.load_flags);
+        let options = Options {
+            log_level: LogLevel::from_bits_truncate(self.log_level),
+            strict_alignment: flags.contains(ProgramFlags::STRICT_ALIGNMENT),
+            any_alignment: flags.contains(ProgramFlags::ANY_ALIGNMENT),
+            test_state_frequency: flags.contains(ProgramFlags::TEST_STATE_FREQ),
+            ..Options::default()
+        };
         programs
             .iter()
             .map(|program| {
