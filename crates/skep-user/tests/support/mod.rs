@@ -1,5 +1,4 @@
 //! The two kernels that tests compare.
-#![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(dead_code, reason = "each test uses a part")]
 
 use skep_kernel::{Kernel, calls};
