@@ -48,12 +48,16 @@ bitflags! {
         const NEXT_KEY = 1 << 3;
         /// `BPF_MAP_LOOKUP_AND_DELETE_ELEM`
         const LOOKUP_AND_DELETE = 1 << 4;
-        /// `BPF_MAP_LOOKUP_BATCH` and its kind
+        /// `BPF_MAP_LOOKUP_BATCH`, `BPF_MAP_UPDATE_BATCH`
         const BATCH = 1 << 5;
         /// `mmap` of its memory
         const MMAP = 1 << 6;
         /// `BPF_MAP_FREEZE`
         const FREEZE = 1 << 7;
+        /// `BPF_MAP_DELETE_BATCH`
+        const DELETE_BATCH = 1 << 8;
+        /// `BPF_MAP_LOOKUP_AND_DELETE_BATCH`
+        const LOOKUP_AND_DELETE_BATCH = 1 << 9;
     }
 }
 

@@ -54,7 +54,7 @@ macro_rules! rows {
 
 rows! {
     Hash "hash" (3, 19) key Range(1, ALLOCATION), value Range(1, ALLOCATION), Data, entries NonZero,
-        flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH FREEZE}
+        flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "timer_init"]
         "Hash table.";
     Array "array" (3, 19) key Exactly(4), value Range(1, INT_MAX), Data, entries NonZero,
@@ -72,7 +72,7 @@ rows! {
         kernel "bpf_array" helpers ["perf_event_read", "perf_event_output", "perf_event_read_value", "skb_output", "xdp_output"]
         "Perf events, most often one ring for each CPU.";
     PerCpuHash "percpu_hash" (4, 6) key Range(1, ALLOCATION), value Range(1, PER_CPU), PerCpu, entries NonZero,
-        flags {NO_PREALLOC ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH FREEZE}
+        flags {NO_PREALLOC ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "map_lookup_percpu_elem"]
         "Hash table with a value for each CPU.";
     PerCpuArray "percpu_array" (4, 6) key Exactly(4), value Range(1, PER_CPU), PerCpu, entries NonZero,
@@ -89,15 +89,15 @@ rows! {
         kernel "bpf_array" helpers ["skb_under_cgroup", "current_task_under_cgroup"]
         "Cgroups to ask about.";
     LruHash "lru_hash" (4, 10) key Range(1, ALLOCATION), value Range(1, ALLOCATION), Data, entries NonZero,
-        flags {NO_COMMON_LRU NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH FREEZE}
+        flags {NO_COMMON_LRU NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "timer_init"]
         "Hash table that drops what was not used for longest.";
     LruPerCpuHash "lru_percpu_hash" (4, 10) key Range(1, ALLOCATION), value Range(1, PER_CPU), PerCpu, entries NonZero,
-        flags {NO_COMMON_LRU ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH FREEZE}
+        flags {NO_COMMON_LRU ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "map_lookup_percpu_elem"]
         "The same with a value for each CPU.";
     LpmTrie "lpm_trie" (4, 11) key Range(5, 260), value Range(1, ALLOCATION), Data, entries NonZero,
-        flags {NO_PREALLOC NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH FREEZE}
+        flags {NO_PREALLOC NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH DELETE_BATCH FREEZE}
         kernel "lpm_trie" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem"]
         "Longest-prefix match; a key is the prefix length in bits and then its bytes.";
     ArrayOfMaps "array_of_maps" (4, 12) key Exactly(4), value Exactly(4), MapFd, entries NonZero,
@@ -106,7 +106,7 @@ rows! {
         properties {no_inner}
         "Array of maps of one shape.";
     HashOfMaps "hash_of_maps" (4, 12) key Range(1, ALLOCATION), value Exactly(4), MapFd, entries NonZero,
-        flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH FREEZE}
+        flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem"]
         properties {no_inner}
         "Hash table of maps of one shape.";

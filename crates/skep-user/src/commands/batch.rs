@@ -21,11 +21,18 @@ struct Output<'a> {
     remove: bool,
 }
 
-fn check(map: &Map, batch_flags: u64) -> Result<(), Errno> {
-    if batch_flags != 0 {
-        return Err(Errno::EINVAL);
+/// Checks what can be checked before anything is done: the count is then still the client's.
+fn check(map: &Map, operation: MapOps, element_flags: u64, count: u32) -> Result<u64, Failure> {
+    if !map.map_type().info().ops.contains(operation) {
+        return Err(failed(Errno::ENOTSUPP, count));
     }
-    if map.map_type().info().ops.contains(MapOps::BATCH) { Ok(()) } else { Err(Errno::ENOTSUPP) }
+    lock_flags(map, element_flags, flags::LOCK).map_err(|errno| failed(errno, count))
+}
+
+/// Hashes have lookups of their own, which alone look at the flags of the batch.
+fn check_batch_flags(map: &Map, batch_flags: u64, count: u32) -> Result<(), Failure> {
+    let of_hash = map.map_type().info().ops.contains(MapOps::LOOKUP_AND_DELETE_BATCH);
+    if of_hash && batch_flags != 0 { Err(failed(Errno::EINVAL, count)) } else { Ok(()) }
 }
 
 fn failed(errno: Errno, count: u32) -> Failure {
@@ -45,17 +52,18 @@ fn piece_mut(bytes: &mut [u8], index: u32, size: usize) -> Result<&mut [u8], Err
 
 impl UserKernel {
     pub(super) fn map_lookup_batch(&self, command: MapLookupBatch<'_>) -> Result<Reply, Failure> {
-        let map = self.readable_map(command.map_fd)?;
-        check(&map, command.flags)?;
-        let flags = lock_flags(&map, command.elem_flags.bits(), flags::LOCK)?;
+        let map = self.readable_map(command.map_fd).map_err(|errno| failed(errno, command.count))?;
+        let flags = check(&map, MapOps::BATCH, command.elem_flags.bits(), command.count)?;
+        check_batch_flags(&map, command.flags, command.count)?;
         let MapLookupBatch { in_batch, out_batch, keys, values, count, .. } = command;
         look_up(&map, Output { in_batch, out_batch, keys, values, count, flags, remove: false })
     }
 
     pub(super) fn map_take_batch(&self, command: MapLookupAndDeleteBatch<'_>) -> Result<Reply, Failure> {
-        let map = self.readable_and_writable(command.map_fd)?;
-        check(&map, command.flags)?;
-        let flags = lock_flags(&map, command.elem_flags.bits(), flags::LOCK)?;
+        let map = self.readable_and_writable(command.map_fd).map_err(|errno| failed(errno, command.count))?;
+        let operation = MapOps::LOOKUP_AND_DELETE_BATCH;
+        let flags = check(&map, operation, command.elem_flags.bits(), command.count)?;
+        check_batch_flags(&map, command.flags, command.count)?;
         let MapLookupAndDeleteBatch { in_batch, out_batch, keys, values, count, .. } = command;
         look_up(&map, Output { in_batch, out_batch, keys, values, count, flags, remove: true })
     }
@@ -66,9 +74,8 @@ impl UserKernel {
     }
 
     pub(super) fn map_update_batch(&self, command: &MapUpdateBatch<'_>) -> Result<Reply, Failure> {
-        let map = self.writable_map(command.map_fd)?;
-        check(&map, command.flags)?;
-        let flags = lock_flags(&map, command.elem_flags.bits(), flags::LOCK)?;
+        let map = self.writable_map(command.map_fd).map_err(|errno| failed(errno, command.count))?;
+        let flags = check(&map, MapOps::BATCH, command.elem_flags.bits(), command.count)?;
         let (key_size, value_size) = (map.definition.key_size, map.implementation.user_value_size());
         for index in 0..command.count {
             let one = || {
@@ -81,9 +88,8 @@ impl UserKernel {
     }
 
     pub(super) fn map_delete_batch(&self, command: &MapDeleteBatch<'_>) -> Result<Reply, Failure> {
-        let map = self.writable_map(command.map_fd)?;
-        check(&map, command.flags)?;
-        lock_flags(&map, command.elem_flags.bits(), flags::LOCK)?;
+        let map = self.writable_map(command.map_fd).map_err(|errno| failed(errno, command.count))?;
+        check(&map, MapOps::DELETE_BATCH, command.elem_flags.bits(), command.count)?;
         for index in 0..command.count {
             let one = || map.implementation.delete(piece(command.keys, index, map.definition.key_size)?);
             one().map_err(|errno| failed(errno, index))?;

@@ -52,6 +52,7 @@ impl UserKernel {
 
     pub(super) fn map_lookup(&self, command: MapLookupElem<'_>) -> Result<Reply, Failure> {
         let MapLookupElem { map_fd, key, value, flags } = command;
+        check_known(flags.bits())?;
         let map = self.readable_map(map_fd)?;
         let flags = lock_flags(&map, flags.bits(), flags::LOCK)?;
         let key = key_of(&map, key)?;
@@ -83,6 +84,7 @@ impl UserKernel {
 
     pub(super) fn map_take(&self, command: MapLookupAndDeleteElem<'_>) -> Result<Reply, Failure> {
         let MapLookupAndDeleteElem { map_fd, key, value, flags } = command;
+        check_known(flags.bits())?;
         let map = self.descriptors.map(map_fd)?;
         if !(map.1.read && map.1.write) || map.0.is_frozen() {
             return Err(Errno::EPERM.into());
@@ -124,6 +126,11 @@ impl UserKernel {
         };
         map.implementation.update(key, new, flags, Side::User)
     }
+}
+
+/// Looking up knows no flag but the lock; that is checked before the map is.
+fn check_known(flags: u64) -> Result<(), Errno> {
+    if flags & !flags::LOCK != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 /// Checks the flags of an element command: only `allowed` ones, and the lock only where there is one.

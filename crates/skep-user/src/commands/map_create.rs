@@ -38,7 +38,7 @@ impl UserKernel {
             map_type,
             key_size: command.key_size as usize,
             max_entries: command.max_entries,
-            flags: command.map_flags,
+            flags: permanent_flags(map_type, command.map_flags),
             extra: command.map_extra,
             value: value_format(command.value_size as usize, types.as_ref())?,
             seed: if command.map_flags.contains(MapFlags::ZERO_SEED) { 0 } else { self.next_seed() },
@@ -84,6 +84,13 @@ impl UserKernel {
         }
         Ok(Some(map))
     }
+}
+
+/// The flags that the map keeps: those of the descriptor are no part of it, and programs do not write maps of devices.
+fn permanent_flags(map_type: MapType, flags: MapFlags) -> MapFlags {
+    let own = flags.difference(MapFlags::RDONLY | MapFlags::WRONLY);
+    let of_devices = matches!(map_type, MapType::Devmap | MapType::DevmapHash);
+    if of_devices { own | MapFlags::RDONLY_PROG } else { own }
 }
 
 fn check_flags(info: &MapTypeInfo, flags: MapFlags) -> Result<(), Errno> {

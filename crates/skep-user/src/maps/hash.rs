@@ -128,7 +128,7 @@ impl Values {
         let Some(cpus) = self.per_cpu else { return self.format.read(value, to, locked) };
         let stride = self.format.stride();
         for (cpu, to) in to.chunks_exact_mut(stride).enumerate().take(cpus) {
-            self.format.read(value.part(cpu * stride, self.format.size), to, false);
+            self.format.read_padded(value.part(cpu * stride, stride), to);
         }
     }
 
@@ -143,7 +143,7 @@ impl Values {
             Side::Program { cpu } => self.format.write(value.part(cpu as usize * stride, size), source, false),
             Side::User => {
                 for start in (0..cpus).map(|cpu| cpu * stride) {
-                    self.format.write(value.part(start, size), &source[start..start + size], false);
+                    self.format.write_padded(value.part(start, stride), &source[start..start + stride]);
                 }
             }
         }

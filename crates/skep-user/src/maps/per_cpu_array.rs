@@ -29,9 +29,14 @@ impl PerCpuArray {
         Ok(PerCpuArray { values, count: definition.max_entries, cpus, cpu_stride, format })
     }
 
-    fn value(&self, index: u32, cpu: usize) -> Option<Shared<'_>> {
+    /// A value with the padding behind it.
+    fn padded(&self, index: u32, cpu: usize) -> Option<Shared<'_>> {
         let offset = cpu * self.cpu_stride + index as usize * self.format.stride();
-        (index < self.count && cpu < self.cpus).then(|| self.values.bytes().part(offset, self.format.size))
+        (index < self.count && cpu < self.cpus).then(|| self.values.bytes().part(offset, self.format.stride()))
+    }
+
+    fn value(&self, index: u32, cpu: usize) -> Option<Shared<'_>> {
+        Some(self.padded(index, cpu)?.part(0, self.format.size))
     }
 }
 
@@ -43,8 +48,8 @@ impl MapImplementation for PerCpuArray {
     fn read(&self, key: &[u8], _flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let index = index_of(key);
         for (cpu, to) in to.chunks_exact_mut(self.format.stride()).enumerate().take(self.cpus) {
-            let value = self.value(index, cpu).ok_or(Errno::ENOENT)?;
-            self.format.read(value, to, false);
+            let value = self.padded(index, cpu).ok_or(Errno::ENOENT)?;
+            self.format.read_padded(value, to);
         }
         if index < self.count { Ok(()) } else { Err(Errno::ENOENT) }
     }
@@ -70,8 +75,8 @@ impl MapImplementation for PerCpuArray {
             }
             Side::User => {
                 for cpu in 0..self.cpus {
-                    if let Some(place) = self.value(index, cpu) {
-                        self.format.write(place, &source[cpu * stride..cpu * stride + size], false);
+                    if let Some(place) = self.padded(index, cpu) {
+                        self.format.write_padded(place, &source[cpu * stride..][..stride]);
                     }
                 }
             }

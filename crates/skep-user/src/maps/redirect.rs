@@ -66,11 +66,11 @@ impl MapImplementation for RedirectTargets {
         if self.by_index() && index_of(key) >= self.count {
             return Err(Errno::E2BIG);
         }
-        if self.map_type == MapType::Cpumap && index_of(key) >= self.cpus {
-            return Err(Errno::ENODEV);
-        }
         if self.by_index() && flags == flags::NO_EXIST {
             return Err(Errno::EEXIST);
+        }
+        if self.map_type == MapType::Cpumap && index_of(key) >= self.cpus {
+            return Err(Errno::ENODEV);
         }
         // A program that runs at the target is not supported; -1 and 0 are "none".
         let program = bytes.get(4..8).map_or(-1, |fd| i32::from_ne_bytes([fd[0], fd[1], fd[2], fd[3]]));

@@ -32,7 +32,7 @@ impl ValueFormat {
     /// Copies a value out; kernel fields read as zero. With `locked`, under the value's lock.
     pub(crate) fn read(&self, from: Shared<'_>, to: &mut [u8], locked: bool) {
         let _guard = locked.then(|| self.lock(from));
-        from.read(&mut to[..self.size]);
+        from.part(0, self.size).read(&mut to[..self.size]);
         for field in &self.kernel_fields {
             to[field.clone()].fill(0);
         }
@@ -47,6 +47,18 @@ impl ValueFormat {
             at = field.end;
         }
         to.part(at, self.size - at).write(&from[at..self.size]);
+    }
+
+    /// Copies one CPU's value out, to its [stride](Self::stride): user space sees what lies behind it as well.
+    pub(crate) fn read_padded(&self, from: Shared<'_>, to: &mut [u8]) {
+        self.read(from, to, false);
+        from.part(self.size, self.stride() - self.size).read(&mut to[self.size..self.stride()]);
+    }
+
+    /// Copies one CPU's value in, with what user space put behind it.
+    pub(crate) fn write_padded(&self, to: Shared<'_>, from: &[u8]) {
+        self.write(to, from, false);
+        to.part(self.size, self.stride() - self.size).write(&from[self.size..self.stride()]);
     }
 
     fn lock<'a>(&self, value: Shared<'a>) -> Option<SpinGuard<'a>> {
