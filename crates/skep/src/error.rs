@@ -108,14 +108,18 @@ pub struct ProgramError {
 }
 
 impl ProgramError {
-    /// The line of the log that says why: the last that is neither empty nor statistics.
+    /// The line of the log that says why: the last that is neither empty, nor statistics, nor a line of the source.
     pub fn message(&self) -> Option<&str> {
         let is_statistics = |line: &str| {
             ["processed ", "verification time ", "stack depth ", "max_states_per_insn "]
                 .iter()
                 .any(|s| line.starts_with(s))
         };
-        self.log.lines().map(str::trim_end).rev().find(|line| !line.is_empty() && !is_statistics(line))
+        self.log
+            .lines()
+            .map(str::trim_end)
+            .rev()
+            .find(|line| !line.is_empty() && !line.starts_with("; ") && !is_statistics(line))
     }
 
     /// The verifier itself refused the program: it is not the surroundings that are missing something.
@@ -133,3 +137,25 @@ impl fmt::Display for ProgramError {
 }
 
 impl std::error::Error for ProgramError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_is_the_line_that_says_why() {
+        let message = |log: &str| {
+            let log = log.to_owned();
+            let error = ProgramError { name: "p".to_owned(), errno: Errno::EACCES, log, explanation: None };
+            error.message().map(str::to_owned)
+        };
+        let full = "0: R1=ctx() R10=fp0\n; return *x; @ a.c:1\n0: (61) r0 = *(u32 *)(r1 +92)\n\
+                    invalid bpf_context access off=92 size=4\nverification time 43 usec\nstack depth 0\n\
+                    processed 1 insns (limit 1000000)\n\n";
+        assert_eq!(message(full).as_deref(), Some("invalid bpf_context access off=92 size=4"));
+        // With statistics alone, Linux prints the line of the source last.
+        let short = "invalid bpf_context access off=92 size=4\n; return *x; @ a.c:1\nprocessed 1 insns\n";
+        assert_eq!(message(short).as_deref(), Some("invalid bpf_context access off=92 size=4"));
+        assert_eq!(message(""), None);
+    }
+}

@@ -39,6 +39,8 @@
 #define __bpf_ntohs(x) SKEP_BE16(x)
 #define __bpf_htonl(x) SKEP_BE32(x)
 #define __bpf_ntohl(x) SKEP_BE32(x)
+#define __bpf_cpu_to_be64(x) SKEP_BE64(x)
+#define __bpf_be64_to_cpu(x) SKEP_BE64(x)
 #define __bpf_constant_htons(x) SKEP_CONSTANT_BE16(x)
 #define __bpf_constant_ntohs(x) SKEP_CONSTANT_BE16(x)
 #define __bpf_constant_htonl(x) SKEP_CONSTANT_BE32(x)

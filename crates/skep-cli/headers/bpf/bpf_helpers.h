@@ -70,13 +70,13 @@ enum libbpf_tristate {
 #ifndef NULL
 #define NULL ((void *)0)
 #endif
-#ifndef offsetof
-#define offsetof(type, member) __builtin_offsetof(type, member)
-#endif
-#ifndef container_of
+/* By taking an address, which CO-RE follows to where the kernel at hand keeps the member; __builtin_offsetof would be
+ * the compiler's number for ever. */
+#undef offsetof
+#define offsetof(type, member) ((unsigned long)&((type *)0)->member)
+#undef container_of
 #define container_of(pointer, type, member)                                    \
 	((type *)((char *)(pointer) - offsetof(type, member)))
-#endif
 #ifndef KERNEL_VERSION
 #define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))
 #endif
@@ -115,8 +115,9 @@ static __always_inline void bpf_tail_call_static(void *context, const void *map,
 #endif
 
 /* ---- Counting arguments ---- */
-#define SKEP_TWELFTH(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, ...) a13
-#define SKEP_COUNT(...) SKEP_TWELFTH(_, ##__VA_ARGS__, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+/* Up to twelve. */
+#define SKEP_FOURTEENTH(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, ...) a14
+#define SKEP_COUNT(...) SKEP_FOURTEENTH(_, ##__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 
 /* Stores each argument in an array of 64-bit values. */
 #define SKEP_STORE_0(array)
