@@ -12,7 +12,7 @@ use std::process::Command;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   skep build firewall.bpf.c                    writes firewall.bpf.o beside it
-  skep build firewall.bpf.c -o /tmp/f.o --cpu v4
+  skep build firewall.bpf.c -o v4.o --cpu v4
   skep build firewall.bpf.c --btf vmlinux-5.15  vmlinux.h of another kernel
   skep build --headers DIR                     only write the headers")]
 pub(crate) struct Build {

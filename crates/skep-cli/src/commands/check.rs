@@ -25,8 +25,8 @@ use std::sync::Arc;
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
 
-Verdicts: accept, reject, and env when something outside of the program is missing, so that the verifier could not be
-asked. Exit status: 0 all accepted, 1 some refused, 2 unusable input, no such program, or env.")]
+Verdicts: accept, reject, and env: something outside of the program is missing.
+Exit status: 0 all accepted, 1 some refused, 2 unusable input or env.")]
 pub(crate) struct Check {
     /// BPF objects
     #[arg(required = true)]

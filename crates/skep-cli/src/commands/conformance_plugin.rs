@@ -15,7 +15,7 @@ const LIMIT_BYTES: u64 = 64 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   echo b7 00 00 00 2a 00 00 00 95 00 00 00 00 00 00 00 | skep conformance-plugin
-  bpf_conformance_runner --test_file_directory tests --plugin_path skep --plugin_options conformance-plugin")]
+  echo 7110010000000000 9500000000000000 | skep conformance-plugin 'aa bb cc' --engine sandbox")]
 pub(crate) struct ConformancePlugin {
     /// Input memory in hexadecimal: r1 is its address, r2 its length
     #[arg(default_value = "")]

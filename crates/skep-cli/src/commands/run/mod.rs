@@ -20,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   skep run firewall.bpf.o --pcap traffic.pcap                     without root, in Skep's own kernel
-  skep run firewall.bpf.o --pcap traffic.pcap --update blocked_ports=22:1 --out-pcap passed.pcap
+  skep run firewall.bpf.o --pcap traffic.pcap --update blocked_ports=u16:23,u8:6,u8:0:1 --out-pcap passed.pcap
   sudo skep run firewall.bpf.o --pcap traffic.pcap --kernel linux  the same through PROG_TEST_RUN
   sudo skep run firewall.bpf.o --kernel linux --iface veth0 --duration 10
   sudo skep run hello.bpf.o --kernel linux --duration 5            attached as its section says
