@@ -1,23 +1,11 @@
 //! Segment routing endpoints (`End.BPF`). The result is a `BPF_*` of `enum bpf_ret_code`.
 
+use super::lwt_in;
 use super::prelude::*;
-
-const FIELDS: &[ContextField] = sk_buff::join![
-    sk_buff::COMMON,
-    sk_buff::CONTROL_BLOCK,
-    &[
-        sk_buff::MARK.writable(),
-        sk_buff::QUEUE_MAPPING,
-        sk_buff::PRIORITY.writable(),
-        sk_buff::TC_INDEX,
-        sk_buff::DATA_START,
-        sk_buff::DATA_END
-    ]
-];
 
 pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("lwt_seg6local")],
-    context: ContextInfo::Struct { name: "__sk_buff", size: 192, fields: FIELDS },
+    context: lwt_in::INFO.context,
     packet_read: true,
     packet_to_helpers: true,
     helpers: &[

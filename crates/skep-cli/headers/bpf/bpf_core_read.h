@@ -76,433 +76,115 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type_id) __ksym __weak;
 #define SKEP_PROBE_USERSPACE(to, size, from) bpf_probe_read_user((void *)(to), size, from)
 #define SKEP_PROBE_USERSPACE_STR(to, size, from) bpf_probe_read_user_str((void *)(to), size, from)
 
-#define SKEP_CORE_1(last, to, size, p, a) last(to, size, &(p)->a)
-#define SKEP_CORE_2(last, to, size, p, a, b) \
+/* Reads all members but the last with `read`, and the last one into `to` with `last`. */
+#define SKEP_CHAIN_1(read, last, to, size, p, a) last(to, size, &(p)->a)
+#define SKEP_CHAIN_2(read, last, to, size, p, a, b) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		last(to, size, &((typeof((p)->a))skep_1)->b); \
 	})
-#define SKEP_CORE_3(last, to, size, p, a, b, c) \
+#define SKEP_CHAIN_3(read, last, to, size, p, a, b, c) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		last(to, size, &((typeof((p)->a->b))skep_2)->c); \
 	})
-#define SKEP_CORE_4(last, to, size, p, a, b, c, d) \
+#define SKEP_CHAIN_4(read, last, to, size, p, a, b, c, d) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		last(to, size, &((typeof((p)->a->b->c))skep_3)->d); \
 	})
-#define SKEP_CORE_5(last, to, size, p, a, b, c, d, e) \
+#define SKEP_CHAIN_5(read, last, to, size, p, a, b, c, d, e) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		const void *skep_4 = 0; \
-		bpf_core_read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
+		read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
 		last(to, size, &((typeof((p)->a->b->c->d))skep_4)->e); \
 	})
-#define SKEP_CORE_6(last, to, size, p, a, b, c, d, e, f) \
+#define SKEP_CHAIN_6(read, last, to, size, p, a, b, c, d, e, f) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		const void *skep_4 = 0; \
-		bpf_core_read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
+		read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
 		const void *skep_5 = 0; \
-		bpf_core_read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
+		read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
 		last(to, size, &((typeof((p)->a->b->c->d->e))skep_5)->f); \
 	})
-#define SKEP_CORE_7(last, to, size, p, a, b, c, d, e, f, g) \
+#define SKEP_CHAIN_7(read, last, to, size, p, a, b, c, d, e, f, g) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		const void *skep_4 = 0; \
-		bpf_core_read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
+		read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
 		const void *skep_5 = 0; \
-		bpf_core_read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
+		read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
 		const void *skep_6 = 0; \
-		bpf_core_read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
+		read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
 		last(to, size, &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
 	})
-#define SKEP_CORE_8(last, to, size, p, a, b, c, d, e, f, g, h) \
+#define SKEP_CHAIN_8(read, last, to, size, p, a, b, c, d, e, f, g, h) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		const void *skep_4 = 0; \
-		bpf_core_read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
+		read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
 		const void *skep_5 = 0; \
-		bpf_core_read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
+		read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
 		const void *skep_6 = 0; \
-		bpf_core_read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
+		read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
 		const void *skep_7 = 0; \
-		bpf_core_read(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
+		read(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
 		last(to, size, &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
 	})
-#define SKEP_CORE_9(last, to, size, p, a, b, c, d, e, f, g, h, i) \
+#define SKEP_CHAIN_9(read, last, to, size, p, a, b, c, d, e, f, g, h, i) \
 	({ \
 		const void *skep_1 = 0; \
-		bpf_core_read(&skep_1, sizeof(skep_1), &(p)->a); \
+		read(&skep_1, sizeof(skep_1), &(p)->a); \
 		const void *skep_2 = 0; \
-		bpf_core_read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
+		read(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
 		const void *skep_3 = 0; \
-		bpf_core_read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
+		read(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
 		const void *skep_4 = 0; \
-		bpf_core_read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
+		read(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
 		const void *skep_5 = 0; \
-		bpf_core_read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
+		read(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
 		const void *skep_6 = 0; \
-		bpf_core_read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
+		read(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
 		const void *skep_7 = 0; \
-		bpf_core_read(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
+		read(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
 		const void *skep_8 = 0; \
-		bpf_core_read(&skep_8, sizeof(skep_8), &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
+		read(&skep_8, sizeof(skep_8), &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
 		last(to, size, &((typeof((p)->a->b->c->d->e->f->g->h))skep_8)->i); \
 	})
 
-#define SKEP_CORE_USER_1(last, to, size, p, a) last(to, size, &(p)->a)
-#define SKEP_CORE_USER_2(last, to, size, p, a, b) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		last(to, size, &((typeof((p)->a))skep_1)->b); \
-	})
-#define SKEP_CORE_USER_3(last, to, size, p, a, b, c) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		last(to, size, &((typeof((p)->a->b))skep_2)->c); \
-	})
-#define SKEP_CORE_USER_4(last, to, size, p, a, b, c, d) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		last(to, size, &((typeof((p)->a->b->c))skep_3)->d); \
-	})
-#define SKEP_CORE_USER_5(last, to, size, p, a, b, c, d, e) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		bpf_core_read_user(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		last(to, size, &((typeof((p)->a->b->c->d))skep_4)->e); \
-	})
-#define SKEP_CORE_USER_6(last, to, size, p, a, b, c, d, e, f) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		bpf_core_read_user(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		bpf_core_read_user(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		last(to, size, &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-	})
-#define SKEP_CORE_USER_7(last, to, size, p, a, b, c, d, e, f, g) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		bpf_core_read_user(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		bpf_core_read_user(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		bpf_core_read_user(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-	})
-#define SKEP_CORE_USER_8(last, to, size, p, a, b, c, d, e, f, g, h) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		bpf_core_read_user(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		bpf_core_read_user(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		bpf_core_read_user(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		bpf_core_read_user(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-	})
-#define SKEP_CORE_USER_9(last, to, size, p, a, b, c, d, e, f, g, h, i) \
-	({ \
-		const void *skep_1 = 0; \
-		bpf_core_read_user(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		bpf_core_read_user(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		bpf_core_read_user(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		bpf_core_read_user(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		bpf_core_read_user(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		bpf_core_read_user(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		bpf_core_read_user(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		const void *skep_8 = 0; \
-		bpf_core_read_user(&skep_8, sizeof(skep_8), &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g->h))skep_8)->i); \
-	})
-
-#define SKEP_PROBE_1(last, to, size, p, a) last(to, size, &(p)->a)
-#define SKEP_PROBE_2(last, to, size, p, a, b) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		last(to, size, &((typeof((p)->a))skep_1)->b); \
-	})
-#define SKEP_PROBE_3(last, to, size, p, a, b, c) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		last(to, size, &((typeof((p)->a->b))skep_2)->c); \
-	})
-#define SKEP_PROBE_4(last, to, size, p, a, b, c, d) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		last(to, size, &((typeof((p)->a->b->c))skep_3)->d); \
-	})
-#define SKEP_PROBE_5(last, to, size, p, a, b, c, d, e) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_KERNEL(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		last(to, size, &((typeof((p)->a->b->c->d))skep_4)->e); \
-	})
-#define SKEP_PROBE_6(last, to, size, p, a, b, c, d, e, f) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_KERNEL(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_KERNEL(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		last(to, size, &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-	})
-#define SKEP_PROBE_7(last, to, size, p, a, b, c, d, e, f, g) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_KERNEL(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_KERNEL(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_KERNEL(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-	})
-#define SKEP_PROBE_8(last, to, size, p, a, b, c, d, e, f, g, h) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_KERNEL(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_KERNEL(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_KERNEL(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		SKEP_PROBE_KERNEL(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-	})
-#define SKEP_PROBE_9(last, to, size, p, a, b, c, d, e, f, g, h, i) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_KERNEL(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_KERNEL(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_KERNEL(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_KERNEL(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_KERNEL(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_KERNEL(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		SKEP_PROBE_KERNEL(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		const void *skep_8 = 0; \
-		SKEP_PROBE_KERNEL(&skep_8, sizeof(skep_8), &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g->h))skep_8)->i); \
-	})
-
-#define SKEP_PROBE_USER_1(last, to, size, p, a) last(to, size, &(p)->a)
-#define SKEP_PROBE_USER_2(last, to, size, p, a, b) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		last(to, size, &((typeof((p)->a))skep_1)->b); \
-	})
-#define SKEP_PROBE_USER_3(last, to, size, p, a, b, c) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		last(to, size, &((typeof((p)->a->b))skep_2)->c); \
-	})
-#define SKEP_PROBE_USER_4(last, to, size, p, a, b, c, d) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		last(to, size, &((typeof((p)->a->b->c))skep_3)->d); \
-	})
-#define SKEP_PROBE_USER_5(last, to, size, p, a, b, c, d, e) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		last(to, size, &((typeof((p)->a->b->c->d))skep_4)->e); \
-	})
-#define SKEP_PROBE_USER_6(last, to, size, p, a, b, c, d, e, f) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		last(to, size, &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-	})
-#define SKEP_PROBE_USER_7(last, to, size, p, a, b, c, d, e, f, g) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-	})
-#define SKEP_PROBE_USER_8(last, to, size, p, a, b, c, d, e, f, g, h) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-	})
-#define SKEP_PROBE_USER_9(last, to, size, p, a, b, c, d, e, f, g, h, i) \
-	({ \
-		const void *skep_1 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_1, sizeof(skep_1), &(p)->a); \
-		const void *skep_2 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_2, sizeof(skep_2), &((typeof((p)->a))skep_1)->b); \
-		const void *skep_3 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_3, sizeof(skep_3), &((typeof((p)->a->b))skep_2)->c); \
-		const void *skep_4 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_4, sizeof(skep_4), &((typeof((p)->a->b->c))skep_3)->d); \
-		const void *skep_5 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_5, sizeof(skep_5), &((typeof((p)->a->b->c->d))skep_4)->e); \
-		const void *skep_6 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_6, sizeof(skep_6), &((typeof((p)->a->b->c->d->e))skep_5)->f); \
-		const void *skep_7 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_7, sizeof(skep_7), &((typeof((p)->a->b->c->d->e->f))skep_6)->g); \
-		const void *skep_8 = 0; \
-		SKEP_PROBE_USERSPACE(&skep_8, sizeof(skep_8), &((typeof((p)->a->b->c->d->e->f->g))skep_7)->h); \
-		last(to, size, &((typeof((p)->a->b->c->d->e->f->g->h))skep_8)->i); \
-	})
-
-/* Each is: walk the chain with reads of its family, then read the last member into `to`. */
-#define SKEP_CHAIN(family, last, to, size, source, members...)                 \
-	SKEP_PASTE(family##_, SKEP_COUNT(members))(last, to, size, source, ##members)
+#define SKEP_CHAIN(read, last, to, size, source, members...)                   \
+	SKEP_PASTE(SKEP_CHAIN_, SKEP_COUNT(members))(read, last, to, size, source, ##members)
 
 /* The type of the last member. */
 #define SKEP_MEMBER_1(p, a) (p)->a
@@ -523,17 +205,17 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type_id) __ksym __weak;
 		skep_value;                                                    \
 	})
 
-#define BPF_CORE_READ_INTO(to, source, members...) SKEP_CHAIN(SKEP_CORE, bpf_core_read, to, sizeof(*(to)), source, ##members)
-#define BPF_CORE_READ_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_CORE, bpf_core_read_str, to, sizeof(*(to)), source, ##members)
+#define BPF_CORE_READ_INTO(to, source, members...) SKEP_CHAIN(bpf_core_read, bpf_core_read, to, sizeof(*(to)), source, ##members)
+#define BPF_CORE_READ_STR_INTO(to, source, members...) SKEP_CHAIN(bpf_core_read, bpf_core_read_str, to, sizeof(*(to)), source, ##members)
 #define BPF_CORE_READ(source, members...) SKEP_VALUE(BPF_CORE_READ_INTO, source, ##members)
-#define BPF_CORE_READ_USER_INTO(to, source, members...) SKEP_CHAIN(SKEP_CORE_USER, bpf_core_read_user, to, sizeof(*(to)), source, ##members)
-#define BPF_CORE_READ_USER_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_CORE_USER, bpf_core_read_user_str, to, sizeof(*(to)), source, ##members)
+#define BPF_CORE_READ_USER_INTO(to, source, members...) SKEP_CHAIN(bpf_core_read_user, bpf_core_read_user, to, sizeof(*(to)), source, ##members)
+#define BPF_CORE_READ_USER_STR_INTO(to, source, members...) SKEP_CHAIN(bpf_core_read_user, bpf_core_read_user_str, to, sizeof(*(to)), source, ##members)
 #define BPF_CORE_READ_USER(source, members...) SKEP_VALUE(BPF_CORE_READ_USER_INTO, source, ##members)
-#define BPF_PROBE_READ_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE, SKEP_PROBE_KERNEL, to, sizeof(*(to)), source, ##members)
-#define BPF_PROBE_READ_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE, SKEP_PROBE_KERNEL_STR, to, sizeof(*(to)), source, ##members)
+#define BPF_PROBE_READ_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_KERNEL, SKEP_PROBE_KERNEL, to, sizeof(*(to)), source, ##members)
+#define BPF_PROBE_READ_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_KERNEL, SKEP_PROBE_KERNEL_STR, to, sizeof(*(to)), source, ##members)
 #define BPF_PROBE_READ(source, members...) SKEP_VALUE(BPF_PROBE_READ_INTO, source, ##members)
-#define BPF_PROBE_READ_USER_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_USER, SKEP_PROBE_USERSPACE, to, sizeof(*(to)), source, ##members)
-#define BPF_PROBE_READ_USER_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_USER, SKEP_PROBE_USERSPACE_STR, to, sizeof(*(to)), source, ##members)
+#define BPF_PROBE_READ_USER_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_USERSPACE, SKEP_PROBE_USERSPACE, to, sizeof(*(to)), source, ##members)
+#define BPF_PROBE_READ_USER_STR_INTO(to, source, members...) SKEP_CHAIN(SKEP_PROBE_USERSPACE, SKEP_PROBE_USERSPACE_STR, to, sizeof(*(to)), source, ##members)
 #define BPF_PROBE_READ_USER(source, members...) SKEP_VALUE(BPF_PROBE_READ_USER_INTO, source, ##members)
 
 /* ---- Bit-fields ---- */
