@@ -27,12 +27,12 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: Output) -> Outcome {
         match self {
-            Command::Build(command) => command.run(),
+            Command::Build(command) => command.run(output),
             Command::Check(command) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Dump(command) => command.run(output),
-            Command::Btf(command) => command.run(),
-            Command::Asm(command) => command.run(),
+            Command::Btf(command) => command.run(output),
+            Command::Asm(command) => command.run(output),
             Command::Disasm(command) => command.run(output),
             Command::ConformancePlugin(command) => command.run(),
         }

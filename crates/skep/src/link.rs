@@ -103,6 +103,12 @@ impl Link {
 
     /// Its id in the kernel, where it is a single kernel link.
     ///
+    /// ```no_run
+    /// # fn f(link: &skep::Link) -> Result<(), skep::Error> {
+    /// println!("link {}", link.id()?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unfit`] where the attachment is no single kernel link; the kernel's errno.
     pub fn id(&self) -> Result<u32, Error> {

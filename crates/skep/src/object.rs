@@ -28,6 +28,12 @@ pub struct Object {
 impl Object {
     /// Reads an object file.
     ///
+    /// ```no_run
+    /// # fn f() -> Result<(), skep::Error> {
+    /// let object = skep::Object::open("firewall.bpf.o")?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the file cannot be read or is no BPF object; the error names section and offset.
     pub fn open(path: impl AsRef<Path>) -> Result<Object, Error> {
@@ -51,6 +57,14 @@ impl Object {
     }
 
     /// Everything that the object holds.
+    ///
+    /// ```no_run
+    /// # fn f(object: &skep::Object) -> Result<(), skep::Error> {
+    /// for program in &object.spec().programs {
+    ///     println!("{} in {}", program.name, program.section);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn spec(&self) -> &ObjectSpec {
         &self.spec
     }

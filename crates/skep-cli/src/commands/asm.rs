@@ -2,7 +2,7 @@
 
 use crate::error::{self, Exit, Failure, Outcome};
 use crate::input;
-use crate::output::{Output, Report, print_text};
+use crate::output::{Output, Report};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skep_abi::helper;
@@ -33,6 +33,18 @@ pub(crate) struct Asm {
     output: Option<PathBuf>,
 }
 
+/// A program's slots, each as 16 hexadecimal digits.
+#[derive(Serialize)]
+struct Assembled {
+    slots: Vec<String>,
+}
+
+impl Report for Assembled {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.slots.iter().try_for_each(|slot| writeln!(out, "{slot}"))
+    }
+}
+
 /// Names of helpers, with or without `bpf_`.
 struct HelperNames;
 
@@ -44,13 +56,15 @@ impl Names for HelperNames {
 }
 
 impl Asm {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, output: Output) -> Outcome {
         let text = input::read_text(&self.file)?;
         let assembly = assemble_with(&text, &HelperNames).map_err(|e| Failure::file("assemble", &self.file, &e))?;
         let bytes = Slot::write_program(&assembly.slots);
         match &self.output {
             Some(path) => std::fs::write(path, bytes).map_err(|e| Failure::file("write", path, &e))?,
-            None => print_text(&assembly.slots.iter().map(|slot| format!("{slot:x}\n")).collect::<String>())?,
+            None => {
+                output.print(&Assembled { slots: assembly.slots.iter().map(|slot| format!("{slot:x}")).collect() })?
+            }
         }
         Ok(Exit::Success)
     }

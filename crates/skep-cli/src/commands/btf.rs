@@ -1,7 +1,7 @@
 //! `skep btf`: types of objects and kernels.
 
 use crate::error::{Exit, Failure, Outcome};
-use crate::output::print_text;
+use crate::output::{Output, print_text};
 use crate::target_btf;
 use clap::{Args, Subcommand, ValueEnum};
 use skep_btf::{Btf, CDumpOptions};
@@ -51,7 +51,10 @@ enum Format {
 }
 
 impl BtfCommand {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, output: Output) -> Outcome {
+        if output.is_json() {
+            return Err(Failure::new("types are printed as text or as C, not as JSON").hint("choose with --format"));
+        }
         let Verb::Dump { source: Source::File { path, format, base } } = self.verb;
         let base = base.map(|base| target_btf::load(Some(&base))).transpose()?;
         let btf = target_btf::read(&path, base)?;

@@ -1,8 +1,10 @@
 //! `skep build`: C to a BPF object, with nothing but clang.
 
 use crate::error::{Exit, Failure, Outcome};
+use crate::output::{Output, Report};
 use crate::{headers, target_btf};
 use clap::Args;
+use serde::Serialize;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +48,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, output: Output) -> Outcome {
         if self.output.is_some() && self.files.len() > 1 {
             return Err(Failure::new("--output goes with one file only"));
         }
@@ -67,14 +69,17 @@ impl Build {
             let text = super::btf::c_header(&*target_btf::load(self.btf.as_deref())?)?;
             std::fs::write(&path, text).map_err(|e| Failure::file("write", &path, &e))?;
         }
-        let Some(clang) = clang else { return Ok(Exit::Success) };
-        let compiled =
-            self.files.iter().map(|file| self.compile(&clang, directory, file)).collect::<Result<Vec<_>, _>>()?;
-        Ok(if compiled.contains(&false) { Exit::Unusable } else { Exit::Success })
+        let compiled = match clang {
+            Some(clang) => self.files.iter().map(|file| self.compile(&clang, directory, file)).collect(),
+            None => Ok(Vec::new()),
+        };
+        let built = Built(compiled?);
+        output.print(&built)?;
+        Ok(if built.0.iter().all(|file| file.compiled) { Exit::Success } else { Exit::Unusable })
     }
 
-    /// Compiles one file; `false` when clang refused it (it has said why).
-    fn compile(&self, clang: &Path, headers: &Path, file: &Path) -> Result<bool, Failure> {
+    /// Compiles one file. When clang refuses it, it has said why.
+    fn compile(&self, clang: &Path, headers: &Path, file: &Path) -> Result<Compiled, Failure> {
         // clang would say so too, but at length.
         let unreadable = |e: io::Error| Failure::file("read", file, &e);
         if std::fs::metadata(file).map_err(unreadable)?.is_dir() {
@@ -91,13 +96,42 @@ impl Build {
         command.args(self.define.iter().map(|d| format!("-D{d}")));
         command.args(self.include.iter().map(|dir| joined("-I", dir)));
         command.arg(joined("-I", headers));
+        if self.headers.is_none() {
+            // The same source gives the same object, wherever the headers lay meanwhile.
+            let mut map = joined("-ffile-prefix-map=", headers);
+            map.push("=skep");
+            command.arg(map);
+        }
         command.args(multiarch_include());
         command.arg("-c").arg(file).arg("-o").arg(&output);
         if self.verbose {
             anstream::eprintln!("{command:?}");
         }
         let status = command.status().map_err(|e| Failure::file("run", clang, &e))?;
-        Ok(status.success())
+        Ok(Compiled {
+            source: file.display().to_string(),
+            object: output.display().to_string(),
+            compiled: status.success(),
+        })
+    }
+}
+
+/// What was compiled. Nothing to say to people: compilers are silent when all is well.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Built(Vec<Compiled>);
+
+#[derive(Serialize)]
+struct Compiled {
+    source: String,
+    object: String,
+    /// Whether clang took it.
+    compiled: bool,
+}
+
+impl Report for Built {
+    fn text(&self, _out: &mut dyn io::Write) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -54,6 +54,14 @@ impl LoadedObject {
     }
 
     /// The programs that were loaded, in the object's order.
+    ///
+    /// ```no_run
+    /// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
+    /// for program in loaded.programs() {
+    ///     println!("{}", program.name());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
         self.programs.values()
     }
@@ -76,6 +84,14 @@ impl LoadedObject {
     }
 
     /// The maps, in the object's order, data sections included.
+    ///
+    /// ```no_run
+    /// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
+    /// for map in loaded.maps() {
+    ///     println!("{}: id {}", map.name(), map.info().id);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn maps(&self) -> &[RawMap] {
         &self.maps
     }
@@ -124,6 +140,15 @@ impl LoadedObject {
     }
 
     /// The programs that the kernel refused, where [`LoadOptions::keep_going`] was set.
+    ///
+    /// ```no_run
+    /// # fn f(object: &skep::Object, kernel: &std::sync::Arc<dyn skep::Kernel>) -> Result<(), skep::Error> {
+    /// let options = skep::LoadOptions { keep_going: true, ..Default::default() };
+    /// for refused in object.load_with(kernel, &options)?.refused() {
+    ///     println!("{}: {}", refused.name, refused.message().unwrap_or("no reason given"));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn refused(&self) -> impl Iterator<Item = &ProgramError> {
         self.refused.iter().filter_map(|error| match error {
             Error::Program(error) => Some(error),

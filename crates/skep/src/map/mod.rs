@@ -286,6 +286,12 @@ impl RawMap {
 
     /// A second handle of the same map.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::RawMap) -> Result<(), skep::Error> {
+    /// let mine = map.try_clone()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `EMFILE`.
     pub fn try_clone(&self) -> Result<RawMap, Error> {

@@ -44,6 +44,12 @@ where
 {
     /// The value of a key, or `None`.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let packets: u64 = map.get(&6)?.unwrap_or(0);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The kernel's errno.
     pub fn get(&self, key: &K) -> Result<Option<V>, Error> {
@@ -51,6 +57,12 @@ where
     }
 
     /// Sets the value of a key.
+    ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// map.insert(&6, &0)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `E2BIG` when the map is full.
@@ -60,6 +72,12 @@ where
 
     /// Sets the value of a key that must be, or must not be, there already.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// map.insert_with(&6, &0, skep::ElementFlags::NOEXIST)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `EEXIST`, `ENOENT`, `E2BIG`.
     pub fn insert_with(&self, key: &K, value: &V, flags: ElementFlags) -> Result<(), Error> {
@@ -68,6 +86,12 @@ where
 
     /// Removes a key; `false` when it was not there.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let was_there = map.remove(&6)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `EINVAL` for maps whose elements cannot be deleted.
     pub fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -75,11 +99,25 @@ where
     }
 
     /// All keys.
+    ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// for key in map.keys() {
+    ///     map.remove(&key?)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn keys(&self) -> impl Iterator<Item = Result<K, Error>> + '_ {
         self.raw.keys().map(|key| read(self.raw, "key", &key?))
     }
 
     /// All keys with their values.
+    ///
+    /// ```no_run
+    /// # fn f(map: &skep::Map<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let all: std::collections::BTreeMap<u32, u64> = map.iter().collect::<Result<_, _>>()?;
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = Result<(K, V), Error>> + '_ {
         self.raw.iter().map(|entry| {
             let (key, value) = entry?;
@@ -117,6 +155,12 @@ where
 
     /// The values of a key, or `None`.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::PerCpuMap<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let total: u64 = map.get(&6)?.unwrap_or_default().iter().sum();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The kernel's errno.
     pub fn get(&self, key: &K) -> Result<Option<Vec<V>>, Error> {
@@ -124,6 +168,13 @@ where
     }
 
     /// Sets the values of a key, one per possible CPU.
+    ///
+    /// ```no_run
+    /// # fn f(map: &skep::PerCpuMap<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let zeros = vec![0; map.get(&0)?.unwrap_or_default().len()];
+    /// map.insert(&6, &zeros)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Size`] when there is not one value per possible CPU.
@@ -138,6 +189,12 @@ where
 
     /// Removes a key; `false` when it was not there.
     ///
+    /// ```no_run
+    /// # fn f(map: &skep::PerCpuMap<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// let was_there = map.remove(&6)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `EINVAL` for arrays.
     pub fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -145,6 +202,15 @@ where
     }
 
     /// All keys with their values.
+    ///
+    /// ```no_run
+    /// # fn f(map: &skep::PerCpuMap<'_, u32, u64>) -> Result<(), skep::Error> {
+    /// for entry in map.iter() {
+    ///     let (key, values) = entry?;
+    ///     println!("{key}: {}", values.iter().sum::<u64>());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = Result<(K, Vec<V>), Error>> + '_ {
         self.raw.iter().map(|entry| {
             let (key, value) = entry?;
