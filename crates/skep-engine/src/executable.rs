@@ -69,7 +69,7 @@ impl Executable {
     /// # Errors
     /// See [`LinkError`].
     pub fn link(slots: &[Slot], resolve: impl FnMut(Imm64) -> Option<u64>) -> Result<Self, LinkError> {
-        Self::with_subprograms(slots, &[], resolve)
+        Self::with_facts(slots, &[], &[], resolve)
     }
 
     /// Makes a verified program ready: it may run on native addresses. Maps come to `resolve` as `Imm64::MapIndex` and
@@ -78,20 +78,21 @@ impl Executable {
     /// # Errors
     /// See [`LinkError`].
     pub fn from_verified(program: &Verified, resolve: impl FnMut(Imm64) -> Option<u64>) -> Result<Self, LinkError> {
-        let executable = Self::with_subprograms(program.insns(), program.subprograms(), resolve)?;
+        let executable = Self::with_facts(program.insns(), program.subprograms(), program.probe_loads(), resolve)?;
         Ok(Executable { verified: true, ..executable })
     }
 
-    fn with_subprograms(
+    fn with_facts(
         slots: &[Slot],
         subprograms: &[Subprogram],
+        probe_loads: &[u32],
         resolve: impl FnMut(Imm64) -> Option<u64>,
     ) -> Result<Self, LinkError> {
         let stack_of = |slot: u32| {
             let known = subprograms.binary_search_by_key(&slot, |s| s.start).ok().and_then(|at| subprograms.get(at));
             known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
         };
-        let Lowered { ops, functions } = lower::lower(slots, stack_of, resolve)?;
+        let Lowered { ops, functions } = lower::lower(slots, probe_loads, stack_of, resolve)?;
         Ok(Executable { ops, functions, verified: false })
     }
 

@@ -23,7 +23,14 @@ trait Access {
 
     /// The native address of `len` bytes.
     fn resolve(machine: &Machine<'_>, address: u64, len: u64, write: bool) -> Result<*mut u8, Fault>;
+
+    /// The native address of `len` bytes behind a typed kernel pointer, if they can be read.
+    fn probe(machine: &Machine<'_>, address: u64, len: u64) -> Option<*mut u8>;
 }
+
+/// Where no host maps anything for a kernel struct: the pages that a NULL pointer plus a field's offset falls into, and
+/// all above the user half of the address space.
+const READABLE: std::ops::Range<u64> = 0x1_0000..0x7fff_ffff_f000;
 
 struct Native;
 
@@ -33,6 +40,12 @@ impl Access for Native {
     #[inline(always)]
     fn resolve(_: &Machine<'_>, address: u64, _: u64, _: bool) -> Result<*mut u8, Fault> {
         Ok(std::ptr::with_exposed_provenance_mut(address as usize))
+    }
+
+    #[inline(always)]
+    fn probe(_: &Machine<'_>, address: u64, len: u64) -> Option<*mut u8> {
+        let readable = READABLE.contains(&address) && address + len <= READABLE.end;
+        readable.then(|| std::ptr::with_exposed_provenance_mut(address as usize))
     }
 }
 
@@ -44,6 +57,11 @@ impl Access for Checked {
     #[inline(always)]
     fn resolve(machine: &Machine<'_>, address: u64, len: u64, write: bool) -> Result<*mut u8, Fault> {
         machine.memory.resolve(address, len, write)
+    }
+
+    #[inline(always)]
+    fn probe(machine: &Machine<'_>, address: u64, len: u64) -> Option<*mut u8> {
+        machine.memory.resolve(address, len, false).ok()
     }
 }
 
@@ -156,7 +174,7 @@ macro_rules! define_run {
         alu { $($alu:ident $ar64:ident $ai64:ident $ar32:ident $ai32:ident;)* }
         jump { $($cond:ident $jr64:ident $ji64:ident $jr32:ident $ji32:ident;)* }
         atomic { $(($atomic:expr) $at64:ident $at32:ident;)* }
-        access { $($size:ident $u:ident $s:ident $ld:ident $ldsx:ident $stx:ident $st:ident $acq:ident $rel:ident;)* }
+        access { $($size:ident $u:ident $s:ident $ld:ident $ldsx:ident $stx:ident $st:ident $acq:ident $rel:ident $pb:ident $pbsx:ident $pbacq:ident;)* }
     ) => {
         /// Runs from `slot` in a frame that is ready, until the function exits or tail-calls.
         #[allow(clippy::cast_lossless, reason = "the arms of all sizes are written once")]
@@ -190,6 +208,18 @@ macro_rules! define_run {
             macro_rules! resolve {
                 ($int:ty, $address:expr, $write:expr) => {
                     A::resolve(machine, $address, size_of::<$int>() as u64, $write)?.cast::<$int>()
+                };
+            }
+            macro_rules! probe {
+                ($int:ty, $op:expr, |$from:ident| $load:expr) => {
+                    r[usize::from($op.dst & 15)] =
+                        match A::probe(machine, operand_address($op, r[usize::from($op.src & 15)]), size_of::<$int>() as u64) {
+                            Some(memory) => {
+                                let $from = memory.cast::<$int>();
+                                $load
+                            }
+                            None => 0,
+                        }
                 };
             }
             macro_rules! packet {
@@ -269,6 +299,13 @@ macro_rules! define_run {
                             // SAFETY: checked by `resolve`, or proved by the verifier.
                             unsafe { <$u>::store_release(into, r[src]) };
                         }
+                        // SAFETY: checked by `probe`; what it cannot tell is that a pointer which is neither NULL nor
+                        // out of user space leads to a struct of its type, which `Executable::run` asks of its caller.
+                        Code::$pb => probe!($u, op, |from| unsafe { from.read_unaligned() } as u64),
+                        // SAFETY: as above.
+                        Code::$pbsx => probe!($s, op, |from| unsafe { from.read_unaligned() } as i64 as u64),
+                        // SAFETY: as above.
+                        Code::$pbacq => probe!($u, op, |from| unsafe { <$u>::load_acquire(from) }),
                     )*
                     $(
                         Code::$at64 => {

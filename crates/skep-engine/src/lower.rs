@@ -14,9 +14,10 @@ pub(crate) struct Lowered {
 }
 
 /// Decodes all slots, resolves targets and finds the functions (the main one, all that are called, all whose address is
-/// taken), sorted by slot.
+/// taken), sorted by slot. `probe_loads` are the slots of loads that give 0 where nothing can be read.
 pub(crate) fn lower(
     slots: &[Slot],
+    probe_loads: &[u32],
     stack_of: impl Fn(u32) -> u16,
     resolve: impl FnMut(Imm64) -> Option<u64>,
 ) -> Result<Lowered, LinkError> {
@@ -31,6 +32,11 @@ pub(crate) fn lower(
     for (slot, insn) in insns.iter().enumerate() {
         let op = insn.map_or(Ok(Op::INVALID), |insn| lowering.insn(slot as u32, insn))?;
         ops.push(op);
+    }
+    for slot in probe_loads {
+        if let Some(op) = ops.get_mut(*slot as usize) {
+            op.code = op.code.probing();
+        }
     }
     ops.push(Op::INVALID);
     let Lowering { mut functions, stack_of, .. } = lowering;

@@ -9,7 +9,8 @@
 /// * `jump`: condition, then the same four;
 /// * `atomic`: operation, then 64-bit and 32-bit;
 /// * `access`: size and its unsigned type and signed type, then load, sign-extending load, store of a register, store
-///   of an immediate, load-acquire, store-release.
+///   of an immediate, load-acquire, store-release; then the loads again (zero-extending, sign-extending, acquire) in
+///   the form that gives 0 where nothing can be read.
 macro_rules! for_each_family {
     ($apply:ident) => {
         $apply! {
@@ -55,10 +56,10 @@ macro_rules! for_each_family {
                 (AtomicOp::Cmpxchg) Cmpxchg64 Cmpxchg32;
             }
             access {
-                Byte u8 i8 Load8 LoadSx8 StoreReg8 StoreImm8 Acquire8 Release8;
-                Half u16 i16 Load16 LoadSx16 StoreReg16 StoreImm16 Acquire16 Release16;
-                Word u32 i32 Load32 LoadSx32 StoreReg32 StoreImm32 Acquire32 Release32;
-                Double u64 i64 Load64 LoadSx64 StoreReg64 StoreImm64 Acquire64 Release64;
+                Byte u8 i8 Load8 LoadSx8 StoreReg8 StoreImm8 Acquire8 Release8 Probe8 ProbeSx8 ProbeAcquire8;
+                Half u16 i16 Load16 LoadSx16 StoreReg16 StoreImm16 Acquire16 Release16 Probe16 ProbeSx16 ProbeAcquire16;
+                Word u32 i32 Load32 LoadSx32 StoreReg32 StoreImm32 Acquire32 Release32 Probe32 ProbeSx32 ProbeAcquire32;
+                Double u64 i64 Load64 LoadSx64 StoreReg64 StoreImm64 Acquire64 Release64 Probe64 ProbeSx64 ProbeAcquire64;
             }
         }
     };
@@ -70,7 +71,7 @@ macro_rules! define_code {
         alu { $($alu:ident $ar64:ident $ai64:ident $ar32:ident $ai32:ident;)* }
         jump { $($cond:ident $jr64:ident $ji64:ident $jr32:ident $ji32:ident;)* }
         atomic { $(($atomic:expr) $at64:ident $at32:ident;)* }
-        access { $($size:ident $u:ident $s:ident $ld:ident $ldsx:ident $stx:ident $st:ident $acq:ident $rel:ident;)* }
+        access { $($size:ident $u:ident $s:ident $ld:ident $ldsx:ident $stx:ident $st:ident $acq:ident $rel:ident $pb:ident $pbsx:ident $pbacq:ident;)* }
     ) => {
         /// What an [`Op`] does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ macro_rules! define_code {
             $($ar64, $ai64, $ar32, $ai32,)*
             $($jr64, $ji64, $jr32, $ji32,)*
             $($at64, $at32,)*
-            $($ld, $ldsx, $stx, $st, $acq, $rel,)*
+            $($ld, $ldsx, $stx, $st, $acq, $rel, $pb, $pbsx, $pbacq,)*
             /// `dst` = sign extension of `src`: result width, then source size.
             MovSx64From8, MovSx64From16, MovSx64From32, MovSx32From8, MovSx32From16,
             Neg64, Neg32,
@@ -140,6 +141,14 @@ macro_rules! define_code {
 
             pub(crate) const fn load(size: Size, signed: bool) -> Code {
                 match size { $(Size::$size => if signed { Code::$ldsx } else { Code::$ld },)* }
+            }
+
+            /// The same load in the form that gives 0 where nothing can be read; what is no load stays as it is.
+            pub(crate) const fn probing(self) -> Code {
+                match self {
+                    $(Code::$ld => Code::$pb, Code::$ldsx => Code::$pbsx, Code::$acq => Code::$pbacq,)*
+                    other => other,
+                }
             }
 
             pub(crate) const fn store(size: Size, register: bool) -> Code {

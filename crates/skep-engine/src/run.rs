@@ -19,6 +19,8 @@ impl Executable {
     /// * the numbers that linking resolved are the addresses of those maps and values;
     /// * `context` is the address of a running context of the program's type (see `skep_abi::program_type`), its pointer
     ///   slots included;
+    /// * typed kernel pointers lead to structs of their BTF type, or are NULL or outside of user space: loads through
+    ///   the latter give 0;
     /// * the environment's helpers do what the helper table says, and hand to the [`Machine`] only addresses that the
     ///   program passed as arguments of such types or that are the environment's own;
     /// * the same holds for programs that the environment hands to [`Machine::tail_call`].

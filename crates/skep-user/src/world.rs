@@ -73,8 +73,8 @@ pub struct Task {
     memory: Box<TaskMemory>,
 }
 
-/// The structs of a task and of its parent. Every pointer leads to another struct in this box, so that a program that
-/// follows typed pointers without looking meets no NULL.
+/// The structs of a task and of its parent. Every pointer is NULL or leads to another struct in this box. What is not
+/// known of the parent is NULL: its memory, and so its executable.
 #[derive(Debug, Default)]
 struct TaskMemory {
     task: TaskStruct,
@@ -118,8 +118,6 @@ impl TaskMemory {
         };
         let (task, parent) = (Ptr::to(&memory.task), Ptr::to(&memory.parent));
         let common = TaskStruct {
-            mm: Ptr::to(&memory.mm),
-            active_mm: Ptr::to(&memory.mm),
             real_parent: parent,
             parent,
             cred: Ptr::to(&memory.cred),
@@ -131,6 +129,8 @@ impl TaskMemory {
             pid: spec.pid.cast_signed(),
             tgid: spec.tgid.cast_signed(),
             group_leader: task,
+            mm: Ptr::to(&memory.mm),
+            active_mm: Ptr::to(&memory.mm),
             comm: comm_bytes(&spec.comm).map(u8::cast_signed),
             start_time: spec.start_time,
             start_boottime: spec.start_time,

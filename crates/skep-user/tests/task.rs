@@ -1,9 +1,11 @@
 //! What programs find out about the task, the clock and the machine; and what they print.
 
+mod support;
+
 use skep_abi::command::{ProgLoad, ProgTestRun, Reply};
 use skep_abi::helper;
 use skep_abi::program_type::ProgramType;
-use skep_btf::Kind;
+use skep_btf::{Btf, Kind};
 use skep_engine::Mode;
 use skep_isa::Slot;
 use skep_isa::text::{Names, assemble_with};
@@ -11,6 +13,7 @@ use skep_kernel::{Kernel, calls};
 use skep_user::{Clock, Config, TaskSpec, UserKernel};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use support::linux;
 
 struct Helpers;
 
@@ -41,6 +44,10 @@ fn kernels() -> [Arc<UserKernel>; 2] {
 /// Runs a raw tracepoint program; gives what it returned.
 fn run(user: &Arc<UserKernel>, text: &str) -> u32 {
     let kernel: Arc<dyn Kernel> = user.clone();
+    run_on(&kernel, text)
+}
+
+fn run_on(kernel: &Arc<dyn Kernel>, text: &str) -> u32 {
     let insns = Slot::write_program(&assemble_with(text, &Helpers).expect("the text assembles").slots);
     let mut log = vec![0; 1 << 16];
     let command = ProgLoad {
@@ -51,7 +58,7 @@ fn run(user: &Arc<UserKernel>, text: &str) -> u32 {
         log_buf: &mut log,
         ..Default::default()
     };
-    let loaded = calls::prog_load(&kernel, command);
+    let loaded = calls::prog_load(kernel, command);
     let (program, _) = loaded.unwrap_or_else(|failure| {
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(0);
         panic!("{failure}: {}", String::from_utf8_lossy(&log[..end]))
@@ -64,7 +71,10 @@ fn run(user: &Arc<UserKernel>, text: &str) -> u32 {
 
 /// Offset of a field in a struct of the kernel's own BTF.
 fn offset(kernel: &UserKernel, structure: &str, field: &str) -> u64 {
-    let btf = kernel.btf().expect("BTF");
+    offset_in(&kernel.btf().expect("BTF"), structure, field)
+}
+
+fn offset_in(btf: &Btf, structure: &str, field: &str) -> u64 {
     let id = btf.find(Kind::Struct, structure).expect("the struct");
     btf.find_member(id, field).expect("the field").byte_offset()
 }
@@ -96,6 +106,53 @@ fn typed_pointers_of_the_task_can_be_followed() {
         let text = format!("call get_current_task_btf\nr0 = *(u64 *)(r0 + {cred})\nr0 = *(u32 *)(r0 + {uid})\nexit");
         assert_eq!(run(&kernel, &text), 1000);
     }
+}
+
+/// On Linux such loads give 0 where they fault; a kernel's address space holds nothing at the fields of NULL.
+#[test]
+fn typed_pointers_that_are_null_give_zero() {
+    for kernel in kernels() {
+        let field = |structure, field| offset(&kernel, structure, field);
+        let parent = field("task_struct", "real_parent");
+        let (mm, file) = (field("task_struct", "mm"), field("mm_struct", "exe_file"));
+        let (inode, number, size) = (field("file", "f_inode"), field("inode", "i_ino"), field("inode", "i_size"));
+        // The parent's memory is not known, so every step from there on is through NULL.
+        let walk = format!(
+            "call get_current_task_btf
+             r0 = *(u64 *)(r0 + {parent})
+             r0 = *(u64 *)(r0 + {mm})
+             r0 = *(u64 *)(r0 + {file})
+             r1 = *(u64 *)(r0 + {inode})"
+        );
+        assert_eq!(run(&kernel, &format!("{walk}\nr0 = *(u64 *)(r1 + {number})\nexit")), 0);
+        assert_eq!(run(&kernel, &format!("{walk}\nr0 = *(s32 *)(r1 + {size})\nr0 += 5\nexit")), 5);
+        let own = format!(
+            "call get_current_task_btf\nr0 = *(u64 *)(r0 + {mm})\nr0 = *(u64 *)(r0 + {file})\nif r0 == 0 goto +1\nr0 = 1\nexit"
+        );
+        assert_eq!(run(&kernel, &own), 1, "the task's own memory is known");
+    }
+}
+
+/// From any task over its ancestors to the first one, which has no memory: the inode number of its executable.
+fn walk_to_the_first_task(btf: &Btf) -> String {
+    let field = |structure, field| offset_in(btf, structure, field);
+    let parents = format!("r0 = *(u64 *)(r0 + {})\n", field("task_struct", "real_parent")).repeat(40);
+    let chain = [("task_struct", "mm"), ("mm_struct", "exe_file"), ("file", "f_inode"), ("inode", "i_ino")];
+    let steps: String = chain.iter().map(|(s, f)| format!("r0 = *(u64 *)(r0 + {})\n", field(s, f))).collect();
+    format!("call get_current_task_btf\n{parents}{steps}r0 += 3\nexit")
+}
+
+#[test]
+fn walks_through_null_are_accepted_and_give_zero_as_on_linux() {
+    for kernel in kernels() {
+        assert_eq!(run(&kernel, &walk_to_the_first_task(&kernel.btf().expect("BTF"))), 3);
+    }
+    let Some(linux) = linux("a walk through NULL") else { return };
+    let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else {
+        return skep_testing::skip("the kernel shows no BTF");
+    };
+    let btf = Btf::parse(&bytes).expect("the kernel's BTF");
+    assert_eq!(run_on(&linux, &walk_to_the_first_task(&btf)), 3);
 }
 
 #[test]

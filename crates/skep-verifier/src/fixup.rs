@@ -4,6 +4,7 @@
 //! * Loads of context fields that are pointers of 4 bytes in the ABI become 8-byte loads from the field's slot (see
 //!   [`skep_abi::program_type`]).
 //! * File descriptors of maps become indices into [`crate::Verified::maps`].
+//! * Loads through typed kernel pointers are listed: they may fault, and then give 0.
 
 use crate::cfg::successors;
 use crate::domain::register::Kind;
@@ -18,6 +19,7 @@ pub(crate) struct Fixed {
     pub(crate) subprograms: Vec<Subprogram>,
     pub(crate) maps: Vec<i32>,
     pub(crate) original: Vec<u32>,
+    pub(crate) probe_loads: Vec<u32>,
 }
 
 impl Verifier<'_> {
@@ -32,11 +34,15 @@ impl Verifier<'_> {
             .map(|(slot, insn)| (slot, self.rewritten(slot, insn, &mut maps)))
             .collect();
         let places = places(&kept, self.code.len());
-        let mut fixed = Fixed { insns: Vec::new(), subprograms: Vec::new(), maps, original: Vec::new() };
+        let mut fixed =
+            Fixed { insns: Vec::new(), subprograms: Vec::new(), maps, original: Vec::new(), probe_loads: Vec::new() };
         for (slot, insn) in &kept {
             let insn = moved(*slot, insn, &places).ok_or_else(|| {
                 Refusal::new(EFAULT, format!("the jump at {slot} does not fit after removal of dead code"))
             })?;
+            if self.is_probe_load(*slot, &insn) {
+                fixed.probe_loads.push(fixed.insns.len() as u32);
+            }
             for encoded in insn.encode().as_slice() {
                 fixed.insns.push(*encoded);
                 fixed.original.push(*slot as u32);
@@ -90,6 +96,13 @@ impl Verifier<'_> {
 
     fn accesses_context(&self, slot: usize) -> bool {
         matches!(self.facts[slot].accesses, Some((Kind::Context, _)))
+    }
+
+    /// Whether it loads through a typed kernel pointer. All paths agree on that (`kinds_agree`), and stores through such
+    /// pointers are refused.
+    fn is_probe_load(&self, slot: usize, insn: &Insn) -> bool {
+        matches!(insn, Insn::Load { .. } | Insn::LoadAcquire { .. })
+            && matches!(self.facts[slot].accesses, Some((Kind::Btf(_), _)))
     }
 
     fn kept_subprograms(&self, places: &[u32]) -> Vec<Subprogram> {

@@ -70,6 +70,7 @@ pub fn verify(program: &Program<'_>, options: &Options<'_>) -> Result<Verified, 
             maps: fixed.maps,
             log: verifier.log.finish(None, &statistics),
             original: fixed.original,
+            probe_loads: fixed.probe_loads,
             statistics,
         }),
         Err(refusal) => {

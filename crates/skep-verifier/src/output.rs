@@ -14,6 +14,7 @@ pub struct Verified {
     pub(crate) statistics: Statistics,
     pub(crate) log: String,
     pub(crate) original: Vec<u32>,
+    pub(crate) probe_loads: Vec<u32>,
 }
 
 /// One function of a verified program; the first is the main program.
@@ -59,6 +60,13 @@ impl Verified {
     /// For each slot of [`Verified::insns`], the slot of the given program it stems from.
     pub fn original_slots(&self) -> &[u32] {
         &self.original
+    }
+
+    /// Slots of [`Verified::insns`], ascending, of loads through typed kernel pointers. The verifier proves the type of
+    /// such a pointer, not that it leads anywhere: whoever runs the program must make these loads give 0 where nothing
+    /// can be read (Linux: `BPF_PROBE_MEM`).
+    pub fn probe_loads(&self) -> &[u32] {
+        &self.probe_loads
     }
 }
 

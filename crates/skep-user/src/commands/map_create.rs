@@ -7,6 +7,7 @@ use crate::objects::{Access, Map, MapReference, MapTypes, Object};
 use skep_abi::command::{Failure, MapCreate, Reply};
 use skep_abi::errno::Errno;
 use skep_abi::map_type::{EntriesRule, MapFlags, MapType, MapTypeInfo, SizeRule, ValueKind};
+use skep_abi::special_field::SpecialKind;
 use skep_btf::TypeId;
 
 /// Largest allocation of Linux's (`KMALLOC_MAX_SIZE`), which bounds elements of hash maps.
@@ -171,12 +172,12 @@ fn check_sizes(info: &MapTypeInfo, command: &MapCreate<'_>) -> Result<(), Errno>
 /// The value's layout, with the fields that its BTF marks as the kernel's.
 fn value_format(size: usize, types: Option<&MapTypes>) -> Result<ValueFormat, Errno> {
     let mut format = ValueFormat::plain(size);
-    for field in types.map_or_else(Vec::new, |types| map_facts::kernel_fields(&types.btf.btf, types.value)) {
-        let end = field.offset.checked_add(field.size).filter(|end| *end <= size).ok_or(Errno::EINVAL)?;
-        if field.is_spin_lock && format.spin_lock.replace(field.offset).is_some() {
+    for (offset, field) in types.map_or_else(Vec::new, |types| map_facts::kernel_fields(&types.btf.btf, types.value)) {
+        let end = offset.checked_add(field.size as usize).filter(|end| *end <= size).ok_or(Errno::EINVAL)?;
+        if field.kind == SpecialKind::SpinLock && format.spin_lock.replace(offset).is_some() {
             return Err(Errno::E2BIG);
         }
-        format.kernel_fields.push(field.offset..end);
+        format.kernel_fields.push(offset..end);
     }
     format.kernel_fields.sort_by_key(|field| field.start);
     Ok(format)

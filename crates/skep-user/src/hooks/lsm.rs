@@ -94,7 +94,7 @@ impl Hook<LsmEvent<'_>> for Lsm {
     }
 }
 
-/// `struct file` and what its pointers lead to. Every pointer leads somewhere, so that programs meet no NULL.
+/// `struct file` and what its pointers lead to. Inodes of the directories on the way are not known: NULL.
 #[derive(Debug, Default)]
 struct FileStructs {
     file: Box<File>,
@@ -133,12 +133,13 @@ impl FileStructs {
         let places: Vec<Ptr<Dentry>> = self.dentries.iter().map(Ptr::to).collect();
         let root = places.first().copied().unwrap_or_default();
         let super_block = Ptr::to(&*self.super_block);
+        let file = places.len().saturating_sub(1);
         for (at, dentry) in self.dentries.iter_mut().enumerate() {
             let name = &self.names[at];
             *dentry = Dentry {
                 d_parent: places[at.saturating_sub(1)],
                 d_name: QStr { hash: 0, len: name.len() as u32 - 1, name: Ptr::to(&name[0]) },
-                d_inode: Ptr::to(&*self.inode),
+                d_inode: if at == file { Ptr::to(&*self.inode) } else { Ptr::default() },
                 d_sb: super_block,
                 ..Dentry::default()
             };
