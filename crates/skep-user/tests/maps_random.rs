@@ -94,7 +94,7 @@ impl Shape {
             0 => shape.key_size = numbers.one_of(&[0, 1, 3, 4, 8, 512, 65536]),
             1 => shape.value_size = numbers.one_of(&[0, 1, 7, 8, 40, 4096]),
             2 if !matches!(map_type, LruHash | LruPerCpuHash) => {
-                shape.max_entries = numbers.one_of(&[0, 1, 2, 7, 4096])
+                shape.max_entries = numbers.one_of(&[0, 1, 2, 7, 4096]);
             }
             3 => shape.extra = numbers.one_of(&[1, 3, 5, 15, 16, u64::MAX]),
             4..=6 => shape.map_flags ^= Shape::flag(numbers),
