@@ -144,7 +144,8 @@ fn numbers_of(seed: u64) -> (Seeded, Seeded) {
 }
 
 fn packets(numbers: &mut impl Choices) -> Vec<Vec<u8>> {
-    let lengths = [14, 14 + numbers.below(20), 34 + numbers.below(200)];
+    let mut lengths = vec![14, 34 + numbers.below(200)];
+    lengths.extend((0..4).map(|_| 14 + numbers.below(36)));
     lengths.iter().map(|len| (0..*len).map(|_| interesting(numbers) as u8).collect()).collect()
 }
 

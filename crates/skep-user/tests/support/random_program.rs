@@ -429,6 +429,55 @@ impl<C: Choices> Generator<'_, C> {
         }
     }
 
+    /// Brings a number into fewer than are allowed, and makes it larger again.
+    fn bound_and_grow(&mut self, register: u8, below: i32) {
+        let width = self.choices.one_of(&W);
+        let part = |choices: &mut C, of: i32| choices.below(of.max(0) as u32 + 1) as i32;
+        match self.choices.below(5) {
+            0 => {
+                let half = below / 2;
+                self.bound(register, half);
+                let imm = part(self.choices, below - half);
+                self.alu(BinaryOp::Add, width, register, Operand::Imm(imm));
+            }
+            1 => {
+                // All numbers of so many bits.
+                let all = ((below + 1) as u32).next_power_of_two() as i32 / 2 - 1;
+                let all = if all * 2 < below { all * 2 + 1 } else { all };
+                let op = self.choices.one_of(&[BinaryOp::Or, BinaryOp::Xor]);
+                let small = part(self.choices, all);
+                self.bound(register, small);
+                let imm = part(self.choices, all);
+                self.alu(op, width, register, Operand::Imm(imm));
+            }
+            2 => {
+                let factor = 1 + part(self.choices, 4);
+                self.bound(register, below / factor);
+                self.alu(BinaryOp::Mul, width, register, Operand::Imm(factor));
+            }
+            3 => {
+                let shift = part(self.choices, 3);
+                self.bound(register, below >> shift);
+                self.alu(BinaryOp::Lsh, width, register, Operand::Imm(shift));
+            }
+            _ => {
+                // The sum or the union of two numbers.
+                let other = self.other(register);
+                self.unknown(other);
+                let op = self.choices.one_of(&[BinaryOp::Add, BinaryOp::Or, BinaryOp::Sub, BinaryOp::Xor]);
+                let limit = if op == BinaryOp::Or { below / 2 } else { below - below / 2 };
+                self.bound(register, below / 2);
+                // The bound may have used the other register itself.
+                self.unknown(other);
+                self.bound(other, limit.min(below / 2));
+                self.alu(op, width, register, Operand::Reg(reg(other)));
+                if op == BinaryOp::Sub {
+                    self.bound(register, below);
+                }
+            }
+        }
+    }
+
     /// A bounded number in a register, and an address register beside it.
     fn index(&mut self, below: i32) -> (u8, u8) {
         let from = self.a_number();
@@ -440,8 +489,10 @@ impl<C: Choices> Generator<'_, C> {
             self.set |= 1 << index;
             index
         };
-        if !self.choices.once_in(30) {
-            self.bound(index, below);
+        match self.choices.below(30) {
+            0 => {}
+            1..=12 => self.bound_and_grow(index, below),
+            _ => self.bound(index, below),
         }
         if self.choices.once_in(12) {
             self.arithmetic();
@@ -482,7 +533,11 @@ impl<C: Choices> Generator<'_, C> {
         let (index, address) = self.index(below);
         self.address(VALUE_AT, index, address, below);
         let slack = far - below + i32::from(self.choices.once_in(20));
-        let offset = if slack > 0 { self.choices.below(slack as u32 + 1) as i32 } else { 0 };
+        let mut offset = if slack > 0 { self.choices.below(slack as u32 + 1) as i32 } else { 0 };
+        if self.choices.once_in(4) {
+            // As far as a verifier may let it that believes too small a bound.
+            offset += self.choices.below(below as u32 + 1) as i32;
+        }
         self.access(size, address, offset);
     }
 
