@@ -113,6 +113,11 @@ impl AttachType {
         }
     }
 
+    /// Whether programs attached there may change socket maps whatever their type: where they run no socket can be locked.
+    pub const fn changes_socket_maps(self) -> bool {
+        matches!(self, AttachType::TraceIter)
+    }
+
     /// Whether the context holds, after the arguments of the target, what it returned (or, for `modify_return`, what it
     /// is to return).
     pub const fn gives_return_value(self) -> bool {

@@ -135,13 +135,17 @@ impl Comparison<'_> {
                 (ByteKind::Misc, ByteKind::Zero) if self.exactness != Exactness::Same => true,
                 (ByteKind::Misc, _) if self.uninitialised_readable && self.exactness != Exactness::Same => {
                     // Reading either gives any number, unless a pointer is there.
-                    !new.is_pointer()
+                    !new.is_pointer() && *n != ByteKind::Iterator
                 }
                 (o, n) => o == n,
             };
             if !fits {
                 return false;
             }
+        }
+        if old.bytes.contains(&ByteKind::Iterator) {
+            let (o, n) = (&old.spilled, &new.spilled);
+            return o.kind == n.kind && ids.correspond(o.reference, n.reference);
         }
         !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
     }

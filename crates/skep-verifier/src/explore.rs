@@ -164,7 +164,11 @@ impl Verifier<'_> {
                 state.slot = slot + 1;
             }
             Insn::Call(CallTarget::Subprogram { offset }) => self.call_subprogram(state, slot, offset)?,
-            Insn::Call(CallTarget::Kfunc { .. }) => return Err(Refusal::unsupported("calls of kernel functions")),
+            Insn::Call(CallTarget::Kfunc { id, btf }) => {
+                state.slot = slot;
+                self.call_kfunc(state, slot, id, btf)?;
+                state.slot = slot + 1;
+            }
             Insn::CallReg(_) => return Err(Refusal::new(crate::refusal::EINVAL, "unknown opcode 8d")),
             Insn::Exit => {
                 if state.frames.len() > 1 {
@@ -247,7 +251,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn record(&mut self, before: u32, slot: usize) -> u32 {
+    pub(crate) fn record(&mut self, before: u32, slot: usize) -> u32 {
         let steps = &mut self.exploration.steps;
         if steps.is_empty() {
             steps.push((u32::MAX, 0));

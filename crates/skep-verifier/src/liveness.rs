@@ -6,8 +6,8 @@
 use crate::cfg::{Code, successors};
 use skep_isa::{CallTarget, Insn, Reg, RegSet};
 
-/// The live set before each slot. `arguments` says how many a helper takes.
-pub(crate) fn live_registers(code: &Code, arguments: &dyn Fn(i32) -> Option<usize>) -> Vec<RegSet> {
+/// The live set before each slot. `arguments` says how many a callee takes.
+pub(crate) fn live_registers(code: &Code, arguments: &dyn Fn(&CallTarget) -> Option<usize>) -> Vec<RegSet> {
     let mut live = vec![RegSet::EMPTY; code.len()];
     let mut changed = true;
     while changed {
@@ -29,10 +29,10 @@ pub(crate) fn live_registers(code: &Code, arguments: &dyn Fn(i32) -> Option<usiz
     live
 }
 
-/// What an instruction reads; of a helper's arguments only those it has.
-fn reads(insn: &Insn, arguments: &dyn Fn(i32) -> Option<usize>) -> RegSet {
+/// What an instruction reads; of a callee's arguments only those it has.
+fn reads(insn: &Insn, arguments: &dyn Fn(&CallTarget) -> Option<usize>) -> RegSet {
     match insn {
-        Insn::Call(CallTarget::Helper(id)) => match arguments(*id) {
+        Insn::Call(target @ (CallTarget::Helper(_) | CallTarget::Kfunc { .. })) => match arguments(target) {
             Some(count) => Reg::all().skip(1).take(count).collect(),
             None => RegSet::ARGUMENTS,
         },

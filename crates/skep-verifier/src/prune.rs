@@ -12,6 +12,7 @@ use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, same_calls};
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
+use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -186,14 +187,18 @@ impl Verifier<'_> {
         Ok(Visit::New)
     }
 
-    /// Instructions that paths come back to by design: calls that call back, `may_goto`.
+    /// Instructions that paths come back to by design: calls that call back, steps of iterators, `may_goto`.
     fn repeats(&self, slot: usize) -> bool {
-        matches!(self.code.get(slot), Some(Insn::MayGoto { .. })) || self.calls_back(slot)
+        matches!(self.code.get(slot), Some(Insn::MayGoto { .. })) || self.calls_back(slot) || self.iterates(slot)
     }
 
     fn calls_back(&self, slot: usize) -> bool {
         let Some(Insn::Call(skep_isa::CallTarget::Helper(id))) = self.code.get(slot) else { return false };
         u32::try_from(*id).ok().and_then(crate::tables::helper).is_some_and(|h| h.callback.is_some())
+    }
+
+    fn iterates(&self, slot: usize) -> bool {
+        self.code.get(slot).is_some_and(|insn| self.kfuncs.calls(insn, KfuncFlags::ITER_NEXT))
     }
 
     fn compare(&mut self, id: CheckpointId, state: &State, forced: bool, recent: bool) -> Check<Verdict> {
@@ -218,8 +223,12 @@ impl Verifier<'_> {
     /// An old state from which the present one came.
     fn compare_in_loop(&mut self, id: CheckpointId, state: &State, forced: bool, recent: bool) -> Check<Verdict> {
         let slot = state.slot;
-        let depth = self.exploration.checkpoints.get(id).map_or(0, |c| c.state.may_goto_depth);
-        let bounded = if matches!(self.code.get(slot), Some(Insn::MayGoto { .. })) {
+        let (depth, iterations) =
+            self.exploration.checkpoints.get(id).map_or((0, 0), |c| (c.state.may_goto_depth, c.state.iterations));
+        let iterates = self.iterates(slot);
+        let bounded = if iterates {
+            self.may_have_next(state)
+        } else if matches!(self.code.get(slot), Some(Insn::MayGoto { .. })) {
             depth != state.may_goto_depth
         } else {
             self.calls_back(slot)
@@ -228,7 +237,10 @@ impl Verifier<'_> {
             self.inherit(id, state, Some(id));
             return Ok(Verdict::Covered);
         }
-        let same = !bounded && depth == state.may_goto_depth && self.covers(id, state, Exactness::Same);
+        let same = !bounded
+            && !iterates
+            && (depth, iterations) == (state.may_goto_depth, state.iterations)
+            && self.covers(id, state, Exactness::Same);
         if same && self.same_callback_depth(id, state) {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .hint("nothing changes from one round of this loop to the next: it never ends");

@@ -57,9 +57,15 @@ pub(crate) fn socket_of_values(info: &MapTypeInfo) -> Option<SocketKind> {
 }
 
 /// Socket maps may be changed only where no socket can be locked.
-pub(crate) fn may_change_sockets(program: &ProgramTypeInfo, map: &MapTypeInfo, helper: &HelperProto) -> bool {
+pub(crate) fn may_change_sockets(
+    program: &ProgramTypeInfo,
+    attach_type: Option<AttachType>,
+    map: &MapTypeInfo,
+    helper: &HelperProto,
+) -> bool {
     let restricted = values_are_sockets(map) && SOCKET_MAP_CHANGES.contains(&helper.name);
-    !restricted || program.socket_map_helpers.contains(&helper.name)
+    let iterates = attach_type.is_some_and(AttachType::changes_socket_maps);
+    !restricted || iterates || program.socket_map_helpers.contains(&helper.name)
 }
 
 /// Whether the values of a map are bytes of the program's own.

@@ -1,18 +1,20 @@
 //! The verifier's own state, shared by everything that looks at one program.
 
 use crate::cfg::Code;
+use crate::check::kfunc_signature::KfuncTable;
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
 use crate::domain::register::{Kind, MapRef, PointerFlags};
 use crate::explore::Exploration;
-use crate::input::{Capabilities, Options, Program};
+use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Log;
 use crate::tables;
+use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ProgramTypeInfo;
-use skep_isa::{CallTarget, Insn, RegSet};
+use skep_isa::{CallTarget, Imm64, Insn, RegSet};
 use std::collections::{BTreeSet, HashSet};
 
 /// What was found out about an instruction on the paths explored.
@@ -34,6 +36,7 @@ pub(crate) struct Verifier<'a> {
     pub(crate) code: Code,
     pub(crate) signatures: Signatures,
     pub(crate) maps: MapTable<'a>,
+    pub(crate) kfuncs: KfuncTable,
     pub(crate) live: Vec<RegSet>,
     pub(crate) values: Values,
     pub(crate) facts: Vec<SlotFacts>,
@@ -67,10 +70,17 @@ impl<'a> Verifier<'a> {
             ));
         }
         let mut code = Code::new(program.insns, options.capabilities.contains(Capabilities::BPF))?;
-        for slot in points_of_return(&code) {
+        let kfuncs = KfuncTable::new(&code, options.kernel_btf);
+        for slot in points_of_return(&code, &kfuncs) {
             code.set_prune_point(slot);
         }
-        let arguments = |id: i32| Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program.program_type).len());
+        let arguments = |target: &CallTarget| match *target {
+            CallTarget::Helper(id) => {
+                Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program.program_type).len())
+            }
+            CallTarget::Kfunc { id, btf } => kfuncs.arguments(id, btf),
+            CallTarget::Subprogram { .. } => None,
+        };
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
             live: live_registers(&code, &arguments),
@@ -86,6 +96,7 @@ impl<'a> Verifier<'a> {
             frame_owners: Vec::new(),
             next_id: 0,
             signatures,
+            kfuncs,
             program,
             options,
             info,
@@ -114,9 +125,22 @@ impl<'a> Verifier<'a> {
         self.options.capabilities.contains(Capabilities::PERFMON)
     }
 
+    /// The maps that instructions name, in that order.
+    fn maps_named(&self) -> impl Iterator<Item = &'a MapFacts> {
+        let named = self.code.iter().filter_map(|(_, insn)| match *insn {
+            Insn::LoadImm64 { imm: Imm64::MapFd(fd) | Imm64::MapIndex(fd), .. } => Some(fd),
+            Insn::LoadImm64 { imm: Imm64::MapValue { fd, .. } | Imm64::MapIndexValue { index: fd, .. }, .. } => {
+                Some(fd)
+            }
+            _ => None,
+        });
+        let maps = self.program.maps;
+        named.filter_map(|fd| maps.iter().find(|(known, _)| *known == fd).map(|(_, facts)| facts))
+    }
+
     /// Whether programs of this type may use such maps at all.
     fn check_maps(&self) -> Check {
-        for (_, map) in self.program.maps {
+        for map in self.maps_named() {
             let Some((btf, ty)) = &map.value_type else { continue };
             for field in crate::special_fields::find(btf, *ty) {
                 if field.needs_known_context && self.info.any_context {
@@ -143,13 +167,13 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// Where states must be kept so that loops through helpers are noticed: at calls that call back.
-fn points_of_return(code: &Code) -> Vec<usize> {
+/// Where states must be kept so that loops through the kernel are noticed: at calls that call back, at steps of iterators.
+fn points_of_return(code: &Code, kfuncs: &KfuncTable) -> Vec<usize> {
     let calls_back = |insn: &Insn| match insn {
         Insn::Call(CallTarget::Helper(id)) => {
             u32::try_from(*id).ok().and_then(tables::helper).is_some_and(|h| h.callback.is_some())
         }
-        _ => false,
+        insn => kfuncs.calls(insn, KfuncFlags::ITER_NEXT),
     };
     code.iter().filter(|(_, insn)| calls_back(insn)).map(|(slot, _)| slot).collect()
 }

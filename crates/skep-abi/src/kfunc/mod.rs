@@ -12,7 +12,7 @@ use crate::program_type::ProgramType;
 use bitflags::bitflags;
 
 bitflags! {
-    /// `KF_*` of Linux 6.18.
+    /// `KF_*` of Linux 6.18, and one flag of our own.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct KfuncFlags: u32 {
         /// Returns a reference that must be released.
@@ -37,6 +37,8 @@ bitflags! {
         const ITER_DESTROY = 1 << 10;
         /// Only inside an RCU read section.
         const RCU_PROTECTED = 1 << 11;
+        /// Not Linux's: its calls are verified by rules that neither its prototype nor the other flags tell.
+        const OWN_RULES = 1 << 31;
     }
 }
 
@@ -45,7 +47,7 @@ bitflags! {
 pub enum KfuncSet {
     /// All.
     Common,
-    /// Those with BTF objects: tracing, tc, XDP, struct_ops, system calls, cgroup packets.
+    /// Those with BTF objects: tracing, tc, XDP, struct_ops, system calls, cgroups.
     Generic,
     /// Programs on packets of the network stack.
     Packet,
@@ -81,7 +83,23 @@ impl KfuncSet {
         use ProgramType as P;
         Some(match self {
             KfuncSet::Common => return None,
-            KfuncSet::Generic => &[P::Tracing, P::SchedCls, P::Xdp, P::StructOps, P::Syscall, P::CgroupSkb],
+            KfuncSet::Generic => &[
+                P::Tracing,
+                P::Tracepoint,
+                P::PerfEvent,
+                P::Lsm,
+                P::SchedCls,
+                P::Xdp,
+                P::StructOps,
+                P::Syscall,
+                P::CgroupSkb,
+                P::CgroupSock,
+                P::CgroupDevice,
+                P::CgroupSockAddr,
+                P::CgroupSockopt,
+                P::CgroupSysctl,
+                P::SockOps,
+            ],
             KfuncSet::Packet => &[
                 P::SchedCls,
                 P::SchedAct,
@@ -104,7 +122,7 @@ impl KfuncSet {
             KfuncSet::Kprobe => &[P::Kprobe],
             KfuncSet::Lsm => &[P::Lsm],
             KfuncSet::Keys => &[P::Lsm, P::Tracing],
-            KfuncSet::Objects => &[P::Tracing, P::StructOps, P::Syscall, P::Lsm],
+            KfuncSet::Objects => &[P::Tracing, P::Tracepoint, P::PerfEvent, P::Lsm, P::StructOps, P::Syscall],
             KfuncSet::Syscall => &[P::Syscall],
         })
     }

@@ -89,7 +89,8 @@ impl Verifier<'_> {
         let Some((map, _)) = facts.map else { return Ok(()) };
         let about = self.maps.facts(map);
         let info = tables::map_info(about.map_type);
-        let fits = info.helpers.contains(&helper.name) && tables::may_change_sockets(self.info, info, helper);
+        let fits = info.helpers.contains(&helper.name)
+            && tables::may_change_sockets(self.info, self.program.attach_type, info, helper);
         if !fits && helper.flags.contains(HelperFlags::TAIL_CALL) {
             return invalid("expected prog array map for tail call");
         }

@@ -77,7 +77,7 @@ impl Verifier<'_> {
                 GlobalArgument::Object { nullable: true, .. } if register.is_null() => {}
                 GlobalArgument::Object { id, nullable } => {
                     let fits = register.kind == Kind::Btf(id)
-                        && register.flags.contains(PointerFlags::TRUSTED)
+                        && (register.reference != 0 || register.flags.contains(PointerFlags::TRUSTED))
                         && (nullable || !register.is_nullable());
                     if !fits {
                         let list = "ptr_, trusted_ptr_, rcu_ptr_";
@@ -90,7 +90,13 @@ impl Verifier<'_> {
     }
 
     /// The function may read and write all of it.
-    fn check_passed_memory(&mut self, state: &mut State, reg: Reg, register: &Register, bytes: u32) -> Check {
+    pub(crate) fn check_passed_memory(
+        &mut self,
+        state: &mut State,
+        reg: Reg,
+        register: &Register,
+        bytes: u32,
+    ) -> Check {
         let mut facts = CallFacts::default();
         let pointer = Register { flags: register.flags - PointerFlags::NULLABLE, ..*register };
         state.set(reg, pointer);

@@ -49,6 +49,13 @@ pub enum Kind {
     Memory(u32),
     /// A function of the program.
     Function(u16),
+    /// Not in a register: an iterator on the stack, of that type in the kernel's BTF.
+    Iterator {
+        /// The struct.
+        ty: TypeId,
+        /// It may have another element.
+        active: bool,
+    },
 }
 
 bitflags! {
@@ -205,6 +212,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Btf(_) => "ptr_",
         Kind::Memory(_) => "mem",
         Kind::Function(_) => "func",
+        Kind::Iterator { .. } => "iter",
     };
     let mut out = String::new();
     let prefixes = [

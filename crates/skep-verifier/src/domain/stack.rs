@@ -2,7 +2,8 @@
 //!
 //! Slot `i` covers offsets `-8 * (i + 1)` to `-8 * i - 1` from the frame pointer. Byte 0 of a slot is the one of lowest
 //! address. Invariant: where any byte is [`ByteKind::Spill`], these bytes are the first ones and `spilled` is what the
-//! low bytes hold (for fewer than eight bytes: a number).
+//! low bytes hold (for fewer than eight bytes: a number). Where all bytes are [`ByteKind::Iterator`], `spilled` says which
+//! iterator that is; where only some are, what was there is no iterator any more.
 
 use super::register::Register;
 
@@ -20,6 +21,8 @@ pub enum ByteKind {
     Misc,
     /// Zero.
     Zero,
+    /// Part of an iterator: only the functions made for it may touch it.
+    Iterator,
 }
 
 impl ByteKind {
@@ -30,6 +33,7 @@ impl ByteKind {
             ByteKind::Spill => 'r',
             ByteKind::Misc => 'm',
             ByteKind::Zero => '0',
+            ByteKind::Iterator => 'i',
         }
     }
 }

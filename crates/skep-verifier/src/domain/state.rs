@@ -79,6 +79,8 @@ pub struct State {
     pub lock: Option<Lock>,
     /// Times a `may_goto` did not jump.
     pub may_goto_depth: u32,
+    /// Steps of iterators that gave an element.
+    pub iterations: u32,
     /// The last state kept on this path.
     pub parent: Option<CheckpointId>,
     /// Per frame, the stack slots written whole since then.
@@ -97,6 +99,7 @@ impl State {
             references: Vec::new(),
             lock: None,
             may_goto_depth: 0,
+            iterations: 0,
             parent: None,
             written: [u64::MAX; MAX_FRAMES],
             slot,

@@ -1,0 +1,285 @@
+//! Calls of kernel functions: whether the program may make them, their arguments, and what they leave behind.
+
+use super::iterator::IteratorPlace;
+use super::kfunc_signature::{KfuncParameter, KfuncResult, KfuncSignature, ParameterKind, is_plain_data, not_allowed};
+use super::memory::MAX_OFFSET;
+use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::domain::state::{Reference, State};
+use crate::refusal::{Check, EACCES, Refusal, denied, invalid};
+use crate::verifier::Verifier;
+use skep_abi::kfunc::KfuncFlags;
+use skep_abi::program_type::ContextInfo;
+use skep_btf::{Btf, Type, TypeId};
+use skep_isa::Reg;
+
+/// What the arguments of a call have told so far.
+#[derive(Debug, Default)]
+struct KfuncCall {
+    /// The reference that an argument carries: the result lives as long.
+    reference: u32,
+    /// The reference given back.
+    released: Option<u32>,
+    /// The iterator and its reference.
+    iterator: Option<(IteratorPlace, u32)>,
+}
+
+impl Verifier<'_> {
+    /// A call of a function of the kernel.
+    pub(crate) fn call_kfunc(&mut self, state: &mut State, slot: usize, id: i32, module: i16) -> Check {
+        if !self.program.gpl_compatible {
+            return invalid("cannot call kernel function from non-GPL compatible program");
+        }
+        let function = self.kfuncs.get(id, module)?;
+        self.check_may_call_kfunc(state, &function)?;
+        let mut call = KfuncCall::default();
+        for (index, parameter) in function.parameters.iter().enumerate() {
+            let Some(reg) = Reg::new(index as u8 + 1) else { break };
+            self.check_kfunc_argument(state, &function, (index, reg), parameter, &mut call)?;
+        }
+        if function.has(KfuncFlags::RELEASE) && call.released.is_none() {
+            return invalid(format!("release kernel function {} expects refcounted PTR_TO_BTF_ID", function.row.name));
+        }
+        if let Some(reference) = call.released {
+            self.release(state, reference)?;
+        }
+        if let Some((place, reference)) = call.iterator.filter(|_| function.has(KfuncFlags::ITER_DESTROY)) {
+            self.end_iterator(state, place, reference)?;
+        }
+        self.clobber_caller_saved(state);
+        let result = self.kfunc_result(state, &function, &call)?;
+        state.set(Reg::R0, result);
+        match call.iterator {
+            Some((place, _)) if function.has(KfuncFlags::ITER_NEXT) => self.advance_iterator(state, slot, place),
+            _ => Ok(()),
+        }
+    }
+
+    /// Program type, privileges and what is held.
+    fn check_may_call_kfunc(&self, state: &State, function: &KfuncSignature) -> Check {
+        let name = function.row.name;
+        if !function.row.available(self.program.program_type) {
+            return Err(not_allowed(name));
+        }
+        if state.lock.is_some() {
+            return invalid("function calls are not allowed while holding a lock");
+        }
+        if function.has(KfuncFlags::SLEEPABLE) && !self.program.sleepable {
+            return denied(format!("program must be sleepable to call sleepable kfunc {name}"));
+        }
+        let unknown = KfuncFlags::OWN_RULES | KfuncFlags::RCU_PROTECTED | KfuncFlags::DESTRUCTIVE;
+        if function.row.flags.intersects(unknown) {
+            return Err(Refusal::unsupported(format!("calls of kernel function {name}")));
+        }
+        Ok(())
+    }
+
+    fn check_kfunc_argument(
+        &mut self,
+        state: &mut State,
+        function: &KfuncSignature,
+        (index, reg): (usize, Reg),
+        parameter: &KfuncParameter,
+        call: &mut KfuncCall,
+    ) -> Check {
+        let register = *state.register(reg);
+        let number = reg.number();
+        if !register.is_initialised() {
+            return denied(format!("R{number} !read_ok"));
+        }
+        match parameter.kind {
+            ParameterKind::Ignored => return Ok(()),
+            ParameterKind::Unknown => {
+                return Err(Refusal::unsupported(format!("calls of kernel function {}", function.row.name)));
+            }
+            ParameterKind::Number { constant } | ParameterKind::Size { constant } => {
+                if !register.is_scalar() {
+                    return invalid(format!("R{number} is not a scalar"));
+                }
+                if constant && !register.value.is_constant() {
+                    return invalid(format!("R{number} must be a known constant"));
+                }
+                if constant {
+                    self.values.mark(register.origin);
+                }
+                return Ok(());
+            }
+            ParameterKind::Iterator(_) | ParameterKind::Pointer { .. } => {}
+        }
+        let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
+        let may_be_null = register.is_null() || register.is_nullable();
+        if function.row.flags.intersects(trusting) && may_be_null && !parameter.nullable {
+            return denied(format!("Possibly NULL pointer passed to trusted arg{index}"));
+        }
+        if register.is_null() {
+            self.values.mark(register.origin);
+        }
+        if register.reference != 0 {
+            call.reference = register.reference;
+        }
+        match parameter.kind {
+            ParameterKind::Iterator(ty) => {
+                let iterator = self.check_iterator(state, function, ty)?;
+                call.reference = iterator.1;
+                call.iterator = Some(iterator);
+                Ok(())
+            }
+            ParameterKind::Pointer { .. } if parameter.nullable && register.is_null() => Ok(()),
+            ParameterKind::Pointer { pointee, sized } => {
+                self.check_kfunc_pointer(state, function, (index, reg), (pointee, sized), call)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_kfunc_pointer(
+        &mut self,
+        state: &mut State,
+        function: &KfuncSignature,
+        (index, reg): (usize, Reg),
+        (pointee, sized): (TypeId, bool),
+        call: &mut KfuncCall,
+    ) -> Check {
+        let btf = self.kernel_btf()?;
+        let register = *state.register(reg);
+        let name = btf.name(pointee);
+        if self.is_context_type(name) {
+            if register.kind != Kind::Context {
+                return invalid(format!("arg#{index} expected pointer to ctx, but got {}", register.type_name()));
+            }
+            return self.check_unmodified(reg, &register, false);
+        }
+        if let Kind::Btf(id) = register.kind {
+            return self.check_kfunc_object(function, (index, reg), (pointee, id), &register, call);
+        }
+        if sized {
+            return self.check_sized_memory(state, index, reg);
+        }
+        let bytes = btf.size_of(pointee).and_then(|size| u32::try_from(size).ok());
+        match bytes.filter(|_| is_plain_data(btf, pointee, 0)) {
+            None => {
+                let kind = btf.ty(pointee).kind();
+                let kind = kind.to_string().to_uppercase();
+                invalid(format!("arg#{index} pointer type {kind} {name} must point to scalar, or struct with scalar"))
+            }
+            Some(_) if register.is_null() => Ok(()),
+            Some(bytes) => self.check_passed_memory(state, reg, &register, bytes),
+        }
+    }
+
+    /// Whether a pointer to a struct of that name is one to the context of programs of this type.
+    fn is_context_type(&self, name: &str) -> bool {
+        match &self.info.context {
+            ContextInfo::Struct { name: context, .. } | ContextInfo::Bytes { name: context, .. } => *context == name,
+            _ => false,
+        }
+    }
+
+    /// A kernel object is passed: it must be of the struct asked for, and alive if the function relies on it.
+    fn check_kfunc_object(
+        &self,
+        function: &KfuncSignature,
+        (index, reg): (usize, Reg),
+        (wanted, found): (TypeId, TypeId),
+        register: &Register,
+        call: &mut KfuncCall,
+    ) -> Check {
+        let (btf, number) = (self.kernel_btf()?, reg.number());
+        let flags = register.flags;
+        let unsafe_pointer = flags.intersects(PointerFlags::UNTRUSTED | PointerFlags::USER);
+        let trusted = register.reference != 0 || flags.contains(PointerFlags::TRUSTED) && !unsafe_pointer;
+        let counted = flags.contains(PointerFlags::RCU) && !unsafe_pointer;
+        if function.row.flags.intersects(KfuncFlags::TRUSTED_ARGS | KfuncFlags::RELEASE) && !trusted {
+            return invalid(format!("R{number} must be referenced or trusted"));
+        }
+        if function.has(KfuncFlags::RCU) && !trusted && !counted {
+            return invalid(format!("R{number} must be a rcu pointer"));
+        }
+        if unsafe_pointer {
+            return Err(Refusal::new(
+                EACCES,
+                format!("arg#{index} is {} expected ptr_ or socket", register.type_name()),
+            ));
+        }
+        let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE);
+        self.check_unmodified(reg, register, false)?;
+        if !(wanted == found || !strict && starts_with(btf, found, wanted)) {
+            let (wanted, found) = (btf.name(wanted), btf.name(found));
+            return invalid(format!(
+                "kernel function {} args#{index} expected pointer to STRUCT {wanted} but R{number} has a pointer to STRUCT {found}",
+                function.row.name
+            ));
+        }
+        if function.has(KfuncFlags::RELEASE) && register.reference != 0 {
+            call.released = Some(register.reference);
+        }
+        Ok(())
+    }
+
+    /// Memory whose size is the next argument.
+    fn check_sized_memory(&mut self, state: &mut State, index: usize, reg: Reg) -> Check {
+        let Some(size_reg) = Reg::new(reg.number() + 1) else { return invalid("no size after the memory") };
+        let (register, size) = (*state.register(reg), *state.register(size_reg));
+        let number = size_reg.number();
+        let wrong = format!("arg#{index} arg#{} memory, len pair leads to invalid memory access", index + 1);
+        let fails = |message: String| Err(Refusal::new(EACCES, wrong.clone()).after(message));
+        if !size.is_scalar() {
+            return invalid(format!("R{number} is not a scalar"));
+        }
+        if size.value.smin < 0 {
+            return fails(format!("R{number} min value is negative, either use unsigned or 'var &= const'"));
+        }
+        if size.value.umax >= MAX_OFFSET as u64 {
+            return fails(format!("R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"));
+        }
+        self.values.mark(size.origin);
+        let bytes = size.value.umax as u32;
+        if bytes == 0 {
+            return Ok(());
+        }
+        let checked = self.check_passed_memory(state, reg, &register, bytes);
+        checked.map_err(|refusal| Refusal { message: wrong, ..refusal.clone().after(refusal.message) })
+    }
+
+    /// What a kernel function leaves in r0.
+    fn kfunc_result(&mut self, state: &mut State, function: &KfuncSignature, call: &KfuncCall) -> Check<Register> {
+        let pointer = match function.result {
+            KfuncResult::Nothing => return Ok(Register::UNINITIALISED),
+            KfuncResult::Number => return Ok(Register::UNKNOWN),
+            KfuncResult::Unknown => {
+                return Err(Refusal::unsupported(format!("the result of kernel function {}", function.row.name)));
+            }
+            KfuncResult::Memory(bytes) => {
+                let memory = Register::pointer(Kind::Memory(bytes)).with_flags(PointerFlags::READ_ONLY);
+                // What lies inside an object is gone when the object is.
+                Register { reference: call.reference, ..memory }
+            }
+            KfuncResult::Object(id) if function.has(KfuncFlags::ITER_NEXT) => {
+                Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::TRUSTED)
+            }
+            KfuncResult::Object(id) => Register::pointer(Kind::Btf(id)),
+        };
+        let mut result = self.maybe_null(pointer, function.has(KfuncFlags::RET_NULL));
+        if function.has(KfuncFlags::ACQUIRE) {
+            // One id for both: the NULL check and the release.
+            let id = if result.id == 0 { self.new_id() } else { result.id };
+            (result.id, result.reference) = (id, id);
+            state.references.push(Reference { id, slot: state.slot });
+        }
+        Ok(result)
+    }
+}
+
+/// Whether a struct begins with another, directly or through its first members.
+fn starts_with(btf: &Btf, outer: TypeId, inner: TypeId) -> bool {
+    const MAX_DEPTH: usize = 8;
+    let mut at = outer;
+    for _ in 0..MAX_DEPTH {
+        if at == inner {
+            return true;
+        }
+        let Type::Struct(composite) = btf.ty(at) else { return false };
+        let Some(first) = composite.members.first().filter(|member| member.bit_offset == 0) else { return false };
+        at = btf.resolve(first.ty).0;
+    }
+    false
+}

@@ -1,0 +1,214 @@
+//! Kernel functions as the kernel's BTF and the kfunc table describe them.
+//!
+//! BTF gives parameters and result; endings of parameter names (`__sz`, `__k`, `__ign`, …) and the flags of the table
+//! give what types cannot say. Source: `Documentation/bpf/kfuncs.rst` of Linux 6.18.
+
+use crate::cfg::Code;
+use crate::refusal::{Check, EACCES, EINVAL, Refusal};
+use skep_abi::kfunc::{self, Kfunc, KfuncFlags};
+use skep_btf::{Btf, Parameter, Type, TypeId};
+use skep_isa::{CallTarget, Insn};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What one parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParameterKind {
+    /// Anything that holds something: the callee does not trust it.
+    Ignored,
+    /// A number.
+    Number {
+        /// It must be known.
+        constant: bool,
+    },
+    /// A number that is the size of the memory before it.
+    Size {
+        /// It must be known.
+        constant: bool,
+    },
+    /// The iterator that the function is about.
+    Iterator(TypeId),
+    /// A pointer: to a kernel object if one is passed, else to memory.
+    Pointer {
+        /// What it points to.
+        pointee: TypeId,
+        /// The next parameter has the size.
+        sized: bool,
+    },
+    /// Something this verifier does not know yet.
+    Unknown,
+}
+
+/// One parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KfuncParameter {
+    pub(crate) kind: ParameterKind,
+    /// NULL may be passed.
+    pub(crate) nullable: bool,
+}
+
+/// What a kernel function returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KfuncResult {
+    Nothing,
+    Number,
+    /// A kernel object.
+    Object(TypeId),
+    /// Memory of that many bytes, to be read.
+    Memory(u32),
+    /// Something this verifier does not know yet.
+    Unknown,
+}
+
+/// A kernel function.
+#[derive(Clone, Debug)]
+pub(crate) struct KfuncSignature {
+    pub(crate) row: &'static Kfunc,
+    pub(crate) parameters: Vec<KfuncParameter>,
+    pub(crate) result: KfuncResult,
+}
+
+impl KfuncSignature {
+    pub(crate) fn has(&self, flag: KfuncFlags) -> bool {
+        self.row.flags.contains(flag)
+    }
+}
+
+/// The kernel functions that a program calls, by BTF id.
+#[derive(Debug, Default)]
+pub(crate) struct KfuncTable {
+    functions: HashMap<i32, Check<Rc<KfuncSignature>>>,
+}
+
+impl KfuncTable {
+    /// Looks up every kernel function that the code names.
+    pub(crate) fn new(code: &Code, btf: Option<&Btf>) -> Self {
+        let mut functions = HashMap::new();
+        for (_, insn) in code.iter() {
+            let Insn::Call(CallTarget::Kfunc { id, btf: 0 }) = insn else { continue };
+            functions.entry(*id).or_insert_with(|| describe(btf, *id).map(Rc::new));
+        }
+        KfuncTable { functions }
+    }
+
+    /// The function that a call is about.
+    pub(crate) fn get(&self, id: i32, module: i16) -> Check<Rc<KfuncSignature>> {
+        if module != 0 {
+            return Err(Refusal::unsupported("functions of kernel modules"));
+        }
+        let known = self.functions.get(&id).cloned();
+        known.unwrap_or_else(|| Err(Refusal::new(EINVAL, format!("kernel btf_id {id} is not a function"))))
+    }
+
+    /// Whether an instruction calls a function with that flag.
+    pub(crate) fn calls(&self, insn: &Insn, flag: KfuncFlags) -> bool {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
+        self.get(*id, *btf).is_ok_and(|function| function.has(flag))
+    }
+
+    /// How many arguments a function takes, if it is known.
+    pub(crate) fn arguments(&self, id: i32, module: i16) -> Option<usize> {
+        Some(self.get(id, module).ok()?.parameters.len())
+    }
+}
+
+fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {
+    let btf = btf.ok_or_else(|| {
+        Refusal::unsupported("calls of kernel functions without the kernel's BTF").hint("give a kernel BTF")
+    })?;
+    let not_a_function = || Refusal::new(EINVAL, format!("kernel btf_id {id} is not a function"));
+    let function = u32::try_from(id).ok().and_then(|id| btf.get(TypeId(id)));
+    let Some(Type::Function(function)) = function else { return Err(not_a_function()) };
+    let Type::FunctionPrototype(prototype) = btf.ty(function.prototype) else { return Err(not_a_function()) };
+    let name = btf.str(function.name);
+    let row = kfunc::by_name(name).ok_or_else(|| not_allowed(name))?;
+    let count = prototype.parameters.len();
+    if count > 5 {
+        return Err(Refusal::new(EINVAL, format!("Function {name} has {count} > 5 args")));
+    }
+    let parameters = prototype.parameters.iter().enumerate().map(|(index, _)| {
+        let iterates = row.flags.intersects(KfuncFlags::ITER_NEW | KfuncFlags::ITER_NEXT | KfuncFlags::ITER_DESTROY);
+        parameter(btf, &prototype.parameters, index, iterates && index == 0)
+    });
+    Ok(KfuncSignature { row, parameters: parameters.collect(), result: result(btf, prototype.ret) })
+}
+
+/// A function that programs of this kind have no access to.
+pub(crate) fn not_allowed(name: &str) -> Refusal {
+    Refusal::new(EACCES, format!("calling kernel function {name} is not allowed"))
+        .hint("this kernel does not offer the function to programs of this type")
+}
+
+/// Endings whose rules this verifier does not know yet.
+const UNKNOWN_ENDINGS: &[&str] = &[
+    "__map",
+    "__alloc",
+    "__str",
+    "__irq_flag",
+    "__refcounted_kptr",
+    "__prog",
+    "__rdonly_buf_size",
+    "__rdwr_buf_size",
+    "__const_map",
+];
+
+/// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
+const UNKNOWN_STRUCTS: &[&str] = &["bpf_dynptr", "bpf_dynptr_kern", "bpf_map", "bpf_key"];
+
+fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> KfuncParameter {
+    let name = btf.str(all[index].name);
+    let ends = |parameter: &Parameter, endings: &[&str]| {
+        let name = btf.str(parameter.name);
+        endings.iter().any(|ending| name.ends_with(ending))
+    };
+    let nullable = name.ends_with("__nullable") || name.ends_with("__opt");
+    let kind = match btf.resolve(all[index].ty).1 {
+        _ if name.ends_with("__ign") => ParameterKind::Ignored,
+        _ if ends(&all[index], UNKNOWN_ENDINGS) => ParameterKind::Unknown,
+        Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => {
+            let constant = ends(&all[index], &["__k", "__szk"]);
+            let size = ends(&all[index], &["__sz", "__szk"]);
+            if size { ParameterKind::Size { constant } } else { ParameterKind::Number { constant } }
+        }
+        Type::Pointer(target) => {
+            let (pointee, _) = btf.resolve(*target);
+            let sized = all.get(index + 1).is_some_and(|next| ends(next, &["__sz", "__szk"]));
+            match () {
+                () if iterator => ParameterKind::Iterator(pointee),
+                () if UNKNOWN_STRUCTS.contains(&btf.name(pointee)) => ParameterKind::Unknown,
+                () => ParameterKind::Pointer { pointee, sized },
+            }
+        }
+        _ => ParameterKind::Unknown,
+    };
+    KfuncParameter { kind, nullable }
+}
+
+fn result(btf: &Btf, ty: TypeId) -> KfuncResult {
+    match btf.resolve(ty) {
+        (id, _) if id.is_void() => KfuncResult::Nothing,
+        (_, Type::Int(_) | Type::Enum(_) | Type::Enum64(_)) => KfuncResult::Number,
+        (_, Type::Pointer(target)) => match btf.resolve(*target) {
+            (id, Type::Struct(_)) => KfuncResult::Object(id),
+            (id, Type::Int(_)) => match btf.size_of(id).and_then(|size| u32::try_from(size).ok()) {
+                Some(bytes) => KfuncResult::Memory(bytes),
+                None => KfuncResult::Unknown,
+            },
+            _ => KfuncResult::Unknown,
+        },
+        _ => KfuncResult::Unknown,
+    }
+}
+
+/// Whether a type is a number, or a struct of nothing but numbers: memory that holds no pointers.
+pub(crate) fn is_plain_data(btf: &Btf, ty: TypeId, depth: usize) -> bool {
+    const MAX_DEPTH: usize = 4;
+    match btf.resolve(ty).1 {
+        Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => true,
+        Type::Struct(composite) => {
+            depth < MAX_DEPTH && composite.members.iter().all(|member| is_plain_data(btf, member.ty, depth + 1))
+        }
+        Type::Array(array) => depth < MAX_DEPTH && is_plain_data(btf, array.element, depth + 1),
+        _ => false,
+    }
+}
