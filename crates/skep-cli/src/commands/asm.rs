@@ -63,7 +63,7 @@ impl Asm {
         match &self.output {
             Some(path) => std::fs::write(path, bytes).map_err(|e| Failure::file("write", path, &e))?,
             None => {
-                output.print(&Assembled { slots: assembly.slots.iter().map(|slot| format!("{slot:x}")).collect() })?
+                output.print(&Assembled { slots: assembly.slots.iter().map(|slot| format!("{slot:x}")).collect() })?;
             }
         }
         Ok(Exit::Success)

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use skep::TestRun;
+use skep_abi::program_type::ProgramType;
 use skep_user::devices::Frame;
 use skep_user::hooks::{PacketEvent, PacketHook, Verdict};
 use skep_user::{Outcome, Program, RunOptions, UserKernel};
@@ -64,10 +65,33 @@ impl<'p> LinuxJudge<'p> {
 
 impl Judge for LinuxJudge<'_> {
     fn judge(&mut self, frame: Frame<'_>, _ifindex: u32) -> Result<Judgement, Failure> {
-        let run = self.program.test_run(&TestRun::new().data(frame.data));
+        let program_type = self.program.kind().program_type;
+        let whole = if program_type == ProgramType::SocketFilter { with_header(frame.data) } else { Vec::new() };
+        let data = if whole.is_empty() { frame.data } else { &whole };
+        let run = self.program.test_run(&TestRun::new().data(data));
         let output = run.map_err(|e| Failure::because("Linux does not run it", &e))?;
+        let frame = match program_type {
+            ProgramType::SocketFilter => output.data.get(ETHERNET_BYTES..).map(<[u8]>::to_vec),
+            // Linux gives the packet back with an empty header; such programs cannot change it.
+            ProgramType::CgroupSkb => {
+                let (header, packet) = (frame.data.get(..ETHERNET_BYTES), output.data.get(ETHERNET_BYTES..));
+                header.zip(packet).map(|(header, packet)| [header, packet].concat())
+            }
+            _ => Some(output.data),
+        };
         let outcome = Outcome { ret: output.return_value.into(), redirect: None, nanoseconds: 0, fault: None };
         let time = Duration::from_nanos(output.nanoseconds.into());
-        Ok(Judgement { verdict: self.hook.verdict(&outcome), frame: Some(output.data), time })
+        Ok(Judgement { verdict: self.hook.verdict(&outcome), frame, time })
     }
+}
+
+/// Of an Ethernet header.
+const ETHERNET_BYTES: usize = 14;
+
+/// The frame behind a copy of its own Ethernet header. Linux's test run takes a header off for socket filters, which on a
+/// packet socket see the whole frame.
+fn with_header(frame: &[u8]) -> Vec<u8> {
+    let mut header = frame.get(..ETHERNET_BYTES).unwrap_or_default().to_vec();
+    header.resize(ETHERNET_BYTES, 0);
+    [&header, frame].concat()
 }
