@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Case, Expected, files};
+use common::{Case, Expected, files, kernel_types};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use skep_abi::command::{BtfLoad, MapCreate, ObjectName, ProgLoad, ProgramFlags};
@@ -59,7 +59,9 @@ fn kernel() -> Option<Arc<dyn Kernel>> {
 fn check(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<(), Failed> {
     let maps = create_maps(kernel, case)?;
     let names: Vec<(String, i32)> = maps.iter().map(|(name, handle)| (name.clone(), handle.fd())).collect();
-    let insns = case.assemble(&names)?;
+
+    let kernel_types = kernel_types::LINUX.as_ref().ok_or("Linux has no BTF at /sys/kernel/btf/vmlinux")?;
+    let insns = case.assemble(&names, kernel_types)?;
     let answer = load(kernel, case, &insns)?;
     let Expected { verdict, message } = &case.expected;
     match (answer, verdict.as_str()) {

@@ -1,6 +1,8 @@
 //! Reading the data files, and running a case through the verifier.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod kernel_types;
+
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -37,16 +39,23 @@ pub(crate) struct MapLine {
     pub(crate) facts: MapFacts,
 }
 
-/// Map descriptors by name.
-pub(crate) struct MapNames<'a>(pub(crate) &'a [(String, i32)]);
+/// Map descriptors by name, and the types of the kernel that the program is for.
+struct CaseNames<'a> {
+    maps: &'a [(String, i32)],
+    kernel: &'a Btf,
+}
 
-impl Names for MapNames<'_> {
+impl Names for CaseNames<'_> {
+    fn kfunc(&self, name: &str) -> Option<(i32, i16)> {
+        Some((self.kernel.find(skep_btf::Kind::Function, name)?.0 as i32, 0))
+    }
+
     fn helper(&self, name: &str) -> Option<i32> {
         helper::by_name(name).map(|h| h.id as i32)
     }
 
     fn map(&self, name: &str) -> Option<i32> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, fd)| *fd)
+        self.maps.iter().find(|(known, _)| known == name).map(|(_, fd)| *fd)
     }
 }
 
@@ -146,8 +155,8 @@ impl Case {
         Ok(set)
     }
 
-    pub(crate) fn assemble(&self, maps: &[(String, i32)]) -> Result<Vec<Slot>, String> {
-        assemble_with(&self.code, &MapNames(maps)).map(|a| a.slots).map_err(|error| error.to_string())
+    pub(crate) fn assemble(&self, maps: &[(String, i32)], kernel: &Btf) -> Result<Vec<Slot>, String> {
+        assemble_with(&self.code, &CaseNames { maps, kernel }).map(|a| a.slots).map_err(|error| error.to_string())
     }
 
     /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
@@ -198,7 +207,7 @@ impl Case {
         let maps = self.maps()?;
         let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
         let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();
-        let insns = self.assemble(&names)?;
+        let insns = self.assemble(&names, &kernel_types::SMALL)?;
         let btf = self.btf(&insns);
         let program = Program {
             attach_type: self.attach_type()?,
@@ -213,6 +222,7 @@ impl Case {
             any_alignment: self.has_flag("any_alignment"),
             test_state_frequency: self.has_flag("test_state_frequency"),
             log_level,
+            kernel_btf: Some(&kernel_types::SMALL),
             ..Options::default()
         };
         Ok(verify(&program, &options).map_err(Box::new))

@@ -1,0 +1,48 @@
+//! Types of a kernel: of a small one made here, with the functions that the cases call, or of the Linux that runs.
+
+use skep_btf::{Btf, BtfBuilder, FunctionLinkage, IntEncoding, TypeId};
+use std::sync::LazyLock;
+
+/// The small kernel.
+pub(crate) static SMALL: LazyLock<Btf> = LazyLock::new(small);
+
+/// The Linux that runs the tests, if it has BTF.
+pub(crate) static LINUX: LazyLock<Option<Btf>> =
+    LazyLock::new(|| Btf::parse(&std::fs::read("/sys/kernel/btf/vmlinux").ok()?).ok());
+
+fn small() -> Btf {
+    let mut builder = BtfBuilder::new();
+    let int = builder.int("int", 4, IntEncoding::SIGNED);
+    let long = builder.int("unsigned long long", 8, IntEncoding::UNSIGNED);
+    let (int_pointer, long_pointer) = (builder.pointer(int), builder.pointer(long));
+    let void = TypeId::VOID;
+    let function = |builder: &mut BtfBuilder, name: &str, ret: TypeId, parameters: &[(&str, TypeId)]| {
+        let prototype = builder.prototype(ret, parameters);
+        builder.function(name, prototype, FunctionLinkage::Static);
+    };
+    for (name, words) in [("num", 1), ("bits", 2)] {
+        let array = builder.array(long, int, words);
+        let iterator = builder.structure(&format!("bpf_iter_{name}"), 8 * words, &[("__opaque", array, 0, 0)]);
+        let it = ("it", builder.pointer(iterator));
+        let begin: &[(&str, TypeId)] = match name {
+            "num" => &[it, ("start", int), ("end", int)],
+            _ => &[it, ("unsafe_ptr__ign", long_pointer), ("nr_words", int)],
+        };
+        function(&mut builder, &format!("bpf_iter_{name}_new"), int, begin);
+        function(&mut builder, &format!("bpf_iter_{name}_next"), int_pointer, &[it]);
+        function(&mut builder, &format!("bpf_iter_{name}_destroy"), void, &[it]);
+    }
+    // What holds a pointer cannot be passed as plain memory.
+    let task = builder.structure("task_struct", 16, &[("stack", long_pointer, 0, 0), ("pid", int, 64, 0)]);
+    let task = builder.pointer(task);
+    function(&mut builder, "bpf_task_from_pid", task, &[("pid", int)]);
+    function(&mut builder, "bpf_task_acquire", task, &[("p", task)]);
+    function(&mut builder, "bpf_task_release", void, &[("p", task)]);
+    let cpumask = builder.structure("cpumask", 8, &[("bits", long, 0, 0)]);
+    let counted = builder.structure("bpf_cpumask", 16, &[("cpumask", cpumask, 0, 0), ("usage", int, 64, 0)]);
+    let (cpumask, counted) = (builder.pointer(cpumask), builder.pointer(counted));
+    function(&mut builder, "bpf_cpumask_create", counted, &[]);
+    function(&mut builder, "bpf_cpumask_release", void, &[("cpumask", counted)]);
+    function(&mut builder, "bpf_cpumask_first", int, &[("cpumask", cpumask)]);
+    builder.build().expect("the types fit together")
+}
