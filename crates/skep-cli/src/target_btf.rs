@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::input;
+use crate::kernels::Choice;
 use object::{Object as _, ObjectSection as _};
 use skep_btf::Btf;
 use skep_kernel::Kernel as _;
@@ -12,14 +13,26 @@ use std::sync::Arc;
 /// Where Linux shows its own BTF.
 const RUNNING_LINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// The BTF of `file` (raw BTF or an ELF file with a `.BTF` section), or by default of the running Linux, or, where it
-/// has none, of Skep's own kernel.
+/// What stands in place of a file for the BTF of Skep's own kernel; a file of that name is `./user`.
+const OWN: &str = "user";
+
+/// The BTF of `file` (raw BTF or an ELF file with a `.BTF` section; `user` for Skep's own kernel), or by default of the
+/// running Linux, or, where it has none, of Skep's own kernel.
 pub(crate) fn load(file: Option<&Path>) -> Result<Arc<Btf>, Failure> {
     let running = PathBuf::from(RUNNING_LINUX);
     match file {
+        Some(path) if path == Path::new(OWN) => own(),
         Some(path) => parse(path),
         None if running.exists() => parse(&running),
         None => own(),
+    }
+}
+
+/// The BTF of a kernel.
+pub(crate) fn of_kernel(kernel: Choice) -> Result<Arc<Btf>, Failure> {
+    match kernel {
+        Choice::User => own(),
+        Choice::Linux => parse(Path::new(RUNNING_LINUX)),
     }
 }
 

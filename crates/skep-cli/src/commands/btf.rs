@@ -1,16 +1,18 @@
 //! `skep btf`: types of objects and kernels.
 
 use crate::error::{Exit, Failure, Outcome};
+use crate::kernels::Choice;
 use crate::output::{Output, print_text};
 use crate::target_btf;
 use clap::{Args, Subcommand, ValueEnum};
 use skep_btf::{Btf, CDumpOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Look at BTF, the types of objects and kernels
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  skep btf dump file /sys/kernel/btf/vmlinux --format c > vmlinux.h
+  skep btf dump kernel linux --format c > vmlinux.h
   skep btf dump file firewall.bpf.o
   skep btf dump file /sys/kernel/btf/xt_set --base /sys/kernel/btf/vmlinux")]
 pub(crate) struct BtfCommand {
@@ -40,6 +42,15 @@ enum Source {
         #[arg(short = 'B', long, value_name = "FILE")]
         base: Option<PathBuf>,
     },
+    /// Of a kernel
+    Kernel {
+        /// Whose
+        #[arg(value_enum)]
+        kernel: Choice,
+        /// How to print
+        #[arg(long, value_enum, default_value = "raw")]
+        format: Format,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,9 +66,14 @@ impl BtfCommand {
         if output.is_json() {
             return Err(Failure::new("types are printed as text or as C, not as JSON").hint("choose with --format"));
         }
-        let Verb::Dump { source: Source::File { path, format, base } } = self.verb;
-        let base = base.map(|base| target_btf::load(Some(&base))).transpose()?;
-        let btf = target_btf::read(&path, base)?;
+        let Verb::Dump { source } = self.verb;
+        let (btf, format) = match source {
+            Source::File { path, format, base } => {
+                let base = base.map(|base| target_btf::load(Some(&base))).transpose()?;
+                (Arc::new(target_btf::read(&path, base)?), format)
+            }
+            Source::Kernel { kernel, format } => (target_btf::of_kernel(kernel)?, format),
+        };
         match format {
             Format::Raw => {
                 let mut text = String::new();

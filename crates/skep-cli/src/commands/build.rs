@@ -16,6 +16,7 @@ use std::process::Command;
   skep build firewall.bpf.c                    writes firewall.bpf.o beside it
   skep build firewall.bpf.c -o v4.o --cpu v4
   skep build firewall.bpf.c --btf vmlinux-5.15  vmlinux.h of another kernel
+  skep build firewall.bpf.c --btf user          vmlinux.h of Skep's own
   skep build --headers DIR                     only write the headers")]
 pub(crate) struct Build {
     /// C files
@@ -24,7 +25,8 @@ pub(crate) struct Build {
     /// Object to write (with one file only; default: the file's name ending in .o, beside it)
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// BTF to make vmlinux.h from (default: the running kernel's, else Skep's own)
+    /// BTF to make vmlinux.h from: a file, or `user` for Skep's own kernel (default: the running Linux's, else Skep's
+    /// own)
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
     /// Instruction set version

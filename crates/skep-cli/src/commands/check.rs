@@ -37,7 +37,8 @@ pub(crate) struct Check {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// BTF of the kernel the programs are meant for (default: the running Linux's, else Skep's own)
+    /// BTF of the kernel the programs are meant for: a file, or `user` for Skep's own (default: the running Linux's, else
+    /// Skep's own)
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
     /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up

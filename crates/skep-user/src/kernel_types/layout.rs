@@ -47,6 +47,22 @@ impl TypeTable {
         id
     }
 
+    /// A struct that has a name only as a `typedef`.
+    pub(crate) fn typedef_structure(
+        &mut self,
+        name: &str,
+        size: usize,
+        members: impl FnOnce(&mut TypeTable) -> Vec<(&'static str, TypeId, usize)>,
+    ) -> TypeId {
+        if let Some(id) = self.known.get(name) {
+            return *id;
+        }
+        let members: Vec<_> =
+            members(self).into_iter().map(|(name, ty, offset)| (name, ty, offset as u32 * 8, 0)).collect();
+        let structure = self.builder.structure("", size as u32, &members);
+        self.once(name, |builder| builder.typedef(name, structure))
+    }
+
     /// The builder, for what has no key.
     pub(crate) fn builder(&mut self) -> &mut BtfBuilder {
         &mut self.builder
@@ -134,9 +150,20 @@ impl<T: KernelType> KernelType for Ptr<T> {
     }
 }
 
+/// How a struct is named: `struct x`, or `x` alone.
+macro_rules! naming {
+    () => {
+        $crate::kernel_types::layout::TypeTable::structure
+    };
+    (typedef) => {
+        $crate::kernel_types::layout::TypeTable::typedef_structure
+    };
+}
+pub(super) use naming;
+
 /// One row per field: the struct's memory and its BTF.
 macro_rules! kernel_structs {
-    ($($(#[$doc:meta])* $rust:ident = $name:literal { $($field:ident $(= $c_name:literal)?: $ty:ty,)* })*) => {
+    ($($(#[$doc:meta])* $rust:ident = $($form:ident)? $name:literal { $($field:ident $(= $c_name:literal)?: $ty:ty,)* })*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +173,7 @@ macro_rules! kernel_structs {
 
             impl $crate::kernel_types::layout::KernelType for $rust {
                 fn describe(table: &mut $crate::kernel_types::layout::TypeTable) -> skep_btf::TypeId {
-                    table.structure($name, size_of::<$rust>(), |table| vec![
+                    $crate::kernel_types::layout::naming!($($form)?)(table, $name, size_of::<$rust>(), |table| vec![
                         $((
                             [$($c_name,)? stringify!($field)][0],
                             <$ty as $crate::kernel_types::layout::KernelType>::describe(table),

@@ -1,199 +1,171 @@
-//! BTF of what programs read in packets and in their contexts: headers of network protocols, the context structs of the
-//! program-type table. No instance of these is made here; the bytes are the packet's or the context's.
+//! Headers of network protocols and socket addresses, under Linux's names: what programs read in packets.
+//!
+//! Sources: RFC 791, 792, 768, 9293, 8200, 4443, 826 and IEEE 802.1Q; the places are those of the bytes on the wire.
 
-use super::layout::{KernelType, TypeTable};
-use skep_abi::program_type::{ContextInfo, ProgramType};
-use skep_btf::TypeId;
+use super::layout::{KernelType as _, TypeTable};
+use super::records::{Field, Record, Shape, array, bit_field, field, record, shaped, union};
+use super::scalars::{BE16, BE32, SOCKET_FAMILY, SUM16, U8, U16, U32, UNSIGNED_CHAR};
+use super::structs::In6Addr;
 
-/// A member: name, place in bits, bits if it is a bit-field, type.
-struct Field {
-    name: &'static str,
-    bit: u32,
-    bits: u8,
-    ty: Wire,
-}
+const IN6: Shape = Shape::Kernel(In6Addr::describe);
+const IN4: Record = record("in_addr", 4, &[field("s_addr", 0, BE32)]);
 
-/// Types of members.
-#[derive(Clone, Copy)]
-enum Wire {
-    /// One byte.
-    U8,
-    /// Two bytes, in network order.
-    Be16,
-    /// Four bytes, in network order.
-    Be32,
-    /// A link-layer address.
-    Mac,
-    /// An IPv6 address.
-    In6,
-    /// The flow label of IPv6.
-    FlowLabel,
-}
+const ICMP_ECHO: Record = record("", 4, &[field("id", 0, BE16), field("sequence", 2, BE16)]);
+const ICMP_FRAGMENT: Record = record("", 4, &[field("__unused", 0, BE16), field("mtu", 2, BE16)]);
+const ICMP_REST: Record = union(
+    "",
+    4,
+    &[
+        shaped("echo", 0, Shape::Of(&ICMP_ECHO)),
+        field("gateway", 0, BE32),
+        shaped("frag", 0, Shape::Of(&ICMP_FRAGMENT)),
+        array("reserved", 0, U8, 4),
+    ],
+);
+const ICMP6_ECHO: Record = record("icmpv6_echo", 4, &[field("identifier", 0, BE16), field("sequence", 2, BE16)]);
+const ICMP6_REST: Record = union(
+    "",
+    4,
+    &[
+        array("un_data32", 0, BE32, 1),
+        array("un_data16", 0, BE16, 2),
+        array("un_data8", 0, U8, 4),
+        shaped("u_echo", 0, Shape::Of(&ICMP6_ECHO)),
+    ],
+);
 
-/// A header.
-struct Header {
-    name: &'static str,
-    bytes: u32,
-    fields: &'static [Field],
-}
+const IPV4_ADDRESSES: &[Field] = &[field("saddr", 0, BE32), field("daddr", 4, BE32)];
+const IPV4_PAIR: Record =
+    union("", 8, &[shaped("", 0, Shape::Of(&IPV4_PLAIN)), shaped("addrs", 0, Shape::Of(&IPV4_PLAIN))]);
+const IPV4_PLAIN: Record = record("", 8, IPV4_ADDRESSES);
+const IPV6_ADDRESSES: &[Field] = &[shaped("saddr", 0, IN6), shaped("daddr", 16, IN6)];
+const IPV6_PAIR: Record =
+    union("", 32, &[shaped("", 0, Shape::Of(&IPV6_PLAIN)), shaped("addrs", 0, Shape::Of(&IPV6_PLAIN))]);
+const IPV6_PLAIN: Record = record("", 32, IPV6_ADDRESSES);
 
-const fn field(name: &'static str, byte: u32, ty: Wire) -> Field {
-    Field { name, bit: byte * 8, bits: 0, ty }
-}
-
-/// A bit-field of type `__u8` or `__be16`; the place is that on little-endian machines.
-const fn bit_field(name: &'static str, bit: u32, bits: u8, ty: Wire) -> Field {
-    Field { name, bit, bits, ty }
-}
-
-/// The headers, as RFC 791, 792, 768, 9293, 8200, 826 and IEEE 802.1Q have them, under Linux's names.
-const HEADERS: &[Header] = &[
-    Header {
-        name: "ethhdr",
-        bytes: 14,
-        fields: &[field("h_dest", 0, Wire::Mac), field("h_source", 6, Wire::Mac), field("h_proto", 12, Wire::Be16)],
-    },
-    Header {
-        name: "vlan_hdr",
-        bytes: 4,
-        fields: &[field("h_vlan_TCI", 0, Wire::Be16), field("h_vlan_encapsulated_proto", 2, Wire::Be16)],
-    },
-    Header {
-        name: "arphdr",
-        bytes: 8,
-        fields: &[
-            field("ar_hrd", 0, Wire::Be16),
-            field("ar_pro", 2, Wire::Be16),
-            field("ar_hln", 4, Wire::U8),
-            field("ar_pln", 5, Wire::U8),
-            field("ar_op", 6, Wire::Be16),
+const HEADERS: &[Record] = &[
+    record(
+        "ethhdr",
+        14,
+        &[array("h_dest", 0, UNSIGNED_CHAR, 6), array("h_source", 6, UNSIGNED_CHAR, 6), field("h_proto", 12, BE16)],
+    ),
+    record("vlan_hdr", 4, &[field("h_vlan_TCI", 0, BE16), field("h_vlan_encapsulated_proto", 2, BE16)]),
+    record(
+        "arphdr",
+        8,
+        &[
+            field("ar_hrd", 0, BE16),
+            field("ar_pro", 2, BE16),
+            field("ar_hln", 4, UNSIGNED_CHAR),
+            field("ar_pln", 5, UNSIGNED_CHAR),
+            field("ar_op", 6, BE16),
         ],
-    },
-    Header {
-        name: "iphdr",
-        bytes: 20,
-        fields: &[
-            bit_field("ihl", 0, 4, Wire::U8),
-            bit_field("version", 4, 4, Wire::U8),
-            field("tos", 1, Wire::U8),
-            field("tot_len", 2, Wire::Be16),
-            field("id", 4, Wire::Be16),
-            field("frag_off", 6, Wire::Be16),
-            field("ttl", 8, Wire::U8),
-            field("protocol", 9, Wire::U8),
-            field("check", 10, Wire::Be16),
-            field("saddr", 12, Wire::Be32),
-            field("daddr", 16, Wire::Be32),
+    ),
+    record(
+        "iphdr",
+        20,
+        &[
+            bit_field("ihl", 0, 4, U8),
+            bit_field("version", 4, 4, U8),
+            field("tos", 1, U8),
+            field("tot_len", 2, BE16),
+            field("id", 4, BE16),
+            field("frag_off", 6, BE16),
+            field("ttl", 8, U8),
+            field("protocol", 9, U8),
+            field("check", 10, SUM16),
+            shaped("", 12, Shape::Of(&IPV4_PAIR)),
         ],
-    },
-    Header {
-        name: "ipv6hdr",
-        bytes: 40,
-        fields: &[
-            bit_field("priority", 0, 4, Wire::U8),
-            bit_field("version", 4, 4, Wire::U8),
-            field("flow_lbl", 1, Wire::FlowLabel),
-            field("payload_len", 4, Wire::Be16),
-            field("nexthdr", 6, Wire::U8),
-            field("hop_limit", 7, Wire::U8),
-            field("saddr", 8, Wire::In6),
-            field("daddr", 24, Wire::In6),
+    ),
+    record(
+        "ipv6hdr",
+        40,
+        &[
+            bit_field("priority", 0, 4, U8),
+            bit_field("version", 4, 4, U8),
+            array("flow_lbl", 1, U8, 3),
+            field("payload_len", 4, BE16),
+            field("nexthdr", 6, U8),
+            field("hop_limit", 7, U8),
+            shaped("", 8, Shape::Of(&IPV6_PAIR)),
         ],
-    },
-    Header {
-        name: "tcphdr",
-        bytes: 20,
-        fields: &[
-            field("source", 0, Wire::Be16),
-            field("dest", 2, Wire::Be16),
-            field("seq", 4, Wire::Be32),
-            field("ack_seq", 8, Wire::Be32),
-            bit_field("res1", 96, 4, Wire::Be16),
-            bit_field("doff", 100, 4, Wire::Be16),
-            bit_field("fin", 104, 1, Wire::Be16),
-            bit_field("syn", 105, 1, Wire::Be16),
-            bit_field("rst", 106, 1, Wire::Be16),
-            bit_field("psh", 107, 1, Wire::Be16),
-            bit_field("ack", 108, 1, Wire::Be16),
-            bit_field("urg", 109, 1, Wire::Be16),
-            bit_field("ece", 110, 1, Wire::Be16),
-            bit_field("cwr", 111, 1, Wire::Be16),
-            field("window", 14, Wire::Be16),
-            field("check", 16, Wire::Be16),
-            field("urg_ptr", 18, Wire::Be16),
+    ),
+    record(
+        "tcphdr",
+        20,
+        &[
+            field("source", 0, BE16),
+            field("dest", 2, BE16),
+            field("seq", 4, BE32),
+            field("ack_seq", 8, BE32),
+            bit_field("ae", 96, 1, U16),
+            bit_field("res1", 97, 3, U16),
+            bit_field("doff", 100, 4, U16),
+            bit_field("fin", 104, 1, U16),
+            bit_field("syn", 105, 1, U16),
+            bit_field("rst", 106, 1, U16),
+            bit_field("psh", 107, 1, U16),
+            bit_field("ack", 108, 1, U16),
+            bit_field("urg", 109, 1, U16),
+            bit_field("ece", 110, 1, U16),
+            bit_field("cwr", 111, 1, U16),
+            field("window", 14, BE16),
+            field("check", 16, SUM16),
+            field("urg_ptr", 18, BE16),
         ],
-    },
-    Header {
-        name: "udphdr",
-        bytes: 8,
-        fields: &[
-            field("source", 0, Wire::Be16),
-            field("dest", 2, Wire::Be16),
-            field("len", 4, Wire::Be16),
-            field("check", 6, Wire::Be16),
+    ),
+    record(
+        "udphdr",
+        8,
+        &[field("source", 0, BE16), field("dest", 2, BE16), field("len", 4, BE16), field("check", 6, SUM16)],
+    ),
+    record(
+        "icmphdr",
+        8,
+        &[
+            field("type", 0, U8),
+            field("code", 1, U8),
+            field("checksum", 2, SUM16),
+            shaped("un", 4, Shape::Of(&ICMP_REST)),
         ],
-    },
-    Header {
-        name: "icmphdr",
-        bytes: 8,
-        fields: &[field("type", 0, Wire::U8), field("code", 1, Wire::U8), field("checksum", 2, Wire::Be16)],
-    },
-    Header {
-        name: "icmp6hdr",
-        bytes: 8,
-        fields: &[
-            field("icmp6_type", 0, Wire::U8),
-            field("icmp6_code", 1, Wire::U8),
-            field("icmp6_cksum", 2, Wire::Be16),
+    ),
+    record(
+        "icmp6hdr",
+        8,
+        &[
+            field("icmp6_type", 0, U8),
+            field("icmp6_code", 1, U8),
+            field("icmp6_cksum", 2, SUM16),
+            shaped("icmp6_dataun", 4, Shape::Of(&ICMP6_REST)),
         ],
-    },
+    ),
+    IN4,
+    record(
+        "sockaddr_in",
+        16,
+        &[
+            field("sin_family", 0, SOCKET_FAMILY),
+            field("sin_port", 2, BE16),
+            shaped("sin_addr", 4, Shape::Of(&IN4)),
+            array("__pad", 8, UNSIGNED_CHAR, 8),
+        ],
+    ),
+    record(
+        "sockaddr_in6",
+        28,
+        &[
+            field("sin6_family", 0, SOCKET_FAMILY),
+            field("sin6_port", 2, BE16),
+            field("sin6_flowinfo", 4, BE32),
+            shaped("sin6_addr", 8, IN6),
+            field("sin6_scope_id", 24, U32),
+        ],
+    ),
 ];
 
-impl Wire {
-    fn describe(self, table: &mut TypeTable) -> TypeId {
-        match self {
-            Wire::U8 => u8::describe(table),
-            Wire::Be16 => u16::describe(table),
-            Wire::Be32 => u32::describe(table),
-            Wire::Mac => <[u8; 6]>::describe(table),
-            Wire::In6 => super::structs::In6Addr::describe(table),
-            Wire::FlowLabel => <[u8; 3]>::describe(table),
-        }
-    }
-}
-
-/// Adds the headers and the context structs.
+/// Adds them all.
 pub(super) fn describe_all(table: &mut TypeTable) {
     for header in HEADERS {
-        let members: Vec<_> =
-            header.fields.iter().map(|field| (field.name, field.ty.describe(table), field.bit, field.bits)).collect();
-        table.once(header.name, |builder| builder.structure(header.name, header.bytes, &members));
+        header.describe(table);
     }
-    for program_type in ProgramType::ALL {
-        if let ContextInfo::Struct { name, size, fields } = program_type.info().context {
-            let members: Vec<_> = fields
-                .iter()
-                .map(|field| {
-                    (field.name, context_field(table, field.size, field.element), u32::from(field.offset) * 8, 0)
-                })
-                .collect();
-            table.once(name, |builder| builder.structure(name, size.into(), &members));
-        }
-    }
-}
-
-/// The type of a context field: a number of `element` bytes, or as many of them as `size` holds.
-fn context_field(table: &mut TypeTable, size: u16, element: u8) -> TypeId {
-    let ty = match element {
-        1 => u8::describe(table),
-        2 => u16::describe(table),
-        4 => u32::describe(table),
-        _ => u64::describe(table),
-    };
-    let count = u32::from(size) / u32::from(element.max(1));
-    if count <= 1 {
-        return ty;
-    }
-    let index = u32::describe(table);
-    table.once(&format!("{} [{count}]", ty.0), |builder| builder.array(ty, index, count))
 }

@@ -1,6 +1,45 @@
 //! The structs.
 
-use super::layout::{Ptr, Void, kernel_structs};
+use super::layout::{KernelType, Ptr, TypeTable, Void, kernel_structs};
+use super::records::{Record, array, field, union};
+use super::scalars::{BE16, BE32, U8, U16, U64};
+use skep_btf::TypeId;
+
+/// The bytes of an IPv6 address, which programs read as numbers of any size.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(4))]
+pub(crate) struct In6Bytes([u8; 16]);
+
+const IN6_UNION: Record =
+    union("", 16, &[array("u6_addr8", 0, U8, 16), array("u6_addr16", 0, BE16, 8), array("u6_addr32", 0, BE32, 4)]);
+
+impl KernelType for In6Bytes {
+    fn describe(table: &mut TypeTable) -> TypeId {
+        IN6_UNION.describe(table)
+    }
+}
+
+/// Segment registers: 16 bits of eight bytes.
+macro_rules! segments {
+    ($($rust:ident = $segment:literal, $whole:literal;)*) => {$(
+        #[doc = concat!("The place of `", $segment, "` in `pt_regs`.")]
+        #[derive(Clone, Copy, Debug, Default)]
+        #[repr(transparent)]
+        pub(crate) struct $rust(u64);
+
+        impl KernelType for $rust {
+            fn describe(table: &mut TypeTable) -> TypeId {
+                const RECORD: Record = union("", 8, &[field($segment, 0, U16), field($whole, 0, U64)]);
+                RECORD.describe(table)
+            }
+        }
+    )*};
+}
+
+segments! {
+    CodeSegment = "cs", "csx";
+    StackSegment = "ss", "ssx";
+}
 
 kernel_structs! {
     /// A process or thread.
@@ -40,11 +79,11 @@ kernel_structs! {
         thread_info_flags = "recent_used_cpu": i32,
     }
     /// A user id.
-    KUid = "kuid_t" { val: u32, }
+    KUid = typedef "kuid_t" { val: u32, }
     /// A group id.
-    KGid = "kgid_t" { val: u32, }
+    KGid = typedef "kgid_t" { val: u32, }
     /// Capabilities.
-    KernelCap = "kernel_cap_t" { val: u64, }
+    KernelCap = typedef "kernel_cap_t" { val: u64, }
     /// Credentials of a task.
     Cred = "cred" {
         usage: i64,
@@ -137,7 +176,7 @@ kernel_structs! {
         interp: Ptr<i8>,
     }
     /// An IPv6 address.
-    In6Addr = "in6_addr" { in6_u: [u8; 16], }
+    In6Addr = "in6_addr" { in6_u: In6Bytes, }
     /// What all sockets have in common.
     SockCommon = "sock_common" {
         skc_daddr: u32,
@@ -196,7 +235,7 @@ kernel_structs! {
     /// Registers at a probe (x86-64).
     PtRegs = "pt_regs" {
         r15: u64, r14: u64, r13: u64, r12: u64, bp: u64, bx: u64, r11: u64, r10: u64, r9: u64, r8: u64,
-        ax: u64, cx: u64, dx: u64, si: u64, di: u64, orig_ax: u64, ip: u64, cs: u64, flags: u64, sp: u64, ss: u64,
+        ax: u64, cx: u64, dx: u64, si: u64, di: u64, orig_ax: u64, ip: u64, cs = "": CodeSegment, flags: u64, sp: u64, ss = "": StackSegment,
     }
     /// How every tracepoint record begins.
     TraceEntry = "trace_entry" {
@@ -206,30 +245,42 @@ kernel_structs! {
         pid: i32,
     }
     /// `raw_syscalls:sys_enter` and `syscalls:sys_enter_*`.
-    TraceSysEnter = "trace_event_raw_sys_enter" { ent: TraceEntry, id: i64, args: [u64; 6], }
+    TraceSysEnter = "trace_event_raw_sys_enter" { ent: TraceEntry, id: i64, args: [u64; 6], rest = "__data": [i8; 0], }
     /// `raw_syscalls:sys_exit` and `syscalls:sys_exit_*`.
-    TraceSysExit = "trace_event_raw_sys_exit" { ent: TraceEntry, id: i64, ret: i64, }
+    TraceSysExit = "trace_event_raw_sys_exit" { ent: TraceEntry, id: i64, ret: i64, rest = "__data": [i8; 0], }
     /// `sched:sched_process_exec`.
     TraceSchedExec = "trace_event_raw_sched_process_exec" {
         ent: TraceEntry,
         data_loc_filename = "__data_loc_filename": u32,
         pid: i32,
         old_pid: i32,
+        rest = "__data": [i8; 0],
     }
-    /// `sched:sched_process_exit` and its kind.
+    /// `sched:sched_process_wait` and its kind.
     TraceSchedProcess = "trace_event_raw_sched_process_template" {
+        ent: TraceEntry,
+        data_loc_comm = "__data_loc_comm": u32,
+        pid: i32,
+        prio: i32,
+        rest = "__data": [i8; 0],
+    }
+    /// `sched:sched_process_exit`.
+    TraceSchedExit = "trace_event_raw_sched_process_exit" {
         ent: TraceEntry,
         comm: [i8; 16],
         pid: i32,
         prio: i32,
+        group_dead: u8,
+        rest = "__data": [i8; 0],
     }
     /// `sched:sched_process_fork`.
     TraceSchedFork = "trace_event_raw_sched_process_fork" {
         ent: TraceEntry,
-        parent_comm: [i8; 16],
+        data_loc_parent_comm = "__data_loc_parent_comm": u32,
         parent_pid: i32,
-        child_comm: [i8; 16],
+        data_loc_child_comm = "__data_loc_child_comm": u32,
         child_pid: i32,
+        rest = "__data": [i8; 0],
     }
     /// `sched:sched_switch`.
     TraceSchedSwitch = "trace_event_raw_sched_switch" {
@@ -241,7 +292,6 @@ kernel_structs! {
         next_comm: [i8; 16],
         next_pid: i32,
         next_prio: i32,
+        rest = "__data": [i8; 0],
     }
-    /// Registers as perf-event programs see them.
-    PerfEventData = "bpf_perf_event_data" { regs: PtRegs, sample_period: u64, addr: u64, }
 }
