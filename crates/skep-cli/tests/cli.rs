@@ -157,6 +157,7 @@ fn is_there(need: &str) -> bool {
         // The privilege to load programs into the running Linux.
         "linux" => succeeds(&format!("{} check --kernel linux /dev/null 2>&1 | grep -q 'the file is empty'", skep())),
         "vmlinux BTF" => Path::new("/sys/kernel/btf/vmlinux").exists(),
+        "mount namespaces" => succeeds("unshare -rm mount -t tmpfs none /mnt"),
         other => succeeds(&format!("command -v {other}")),
     }
 }
