@@ -449,3 +449,14 @@ fn modes_have_names() {
     }
     assert!("jit".parse::<Mode>().is_err());
 }
+
+/// As on Linux, where only the function that loads ends.
+#[test]
+fn a_packet_load_past_the_end_returns_zero_to_the_caller() {
+    for load in ["r0 = *(u32 *)skb[1000]", "r0 = *(u8 *)skb[r7 + 0]"] {
+        let text = format!("r7 = 2000\ncall pc+2\nr0 += 9\nexit\nr6 = r1\n{load}\nr0 = 5\nexit");
+        let slots = skep_isa::text::assemble(&text).expect("the text assembles");
+        let program = Executable::link(&slots, |_| None).expect("a valid program");
+        assert_eq!(Sandbox::new(100).run(&program, &mut NoEnvironment, [0; 5]), Ok(9), "{load}");
+    }
+}

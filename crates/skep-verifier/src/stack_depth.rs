@@ -83,13 +83,7 @@ impl Verifier<'_> {
     }
 
     fn makes_tail_calls(&self, subprogram: usize) -> bool {
-        self.code.range(subprogram).any(|slot| match self.code.get(slot) {
-            Some(Insn::Call(CallTarget::Helper(id))) => u32::try_from(*id)
-                .ok()
-                .and_then(crate::tables::helper)
-                .is_some_and(|h| h.flags.contains(skep_abi::helper::HelperFlags::TAIL_CALL)),
-            _ => false,
-        })
+        self.code.range(subprogram).filter_map(|slot| self.code.get(slot)).any(is_tail_call)
     }
 
     /// Says whose frames the state has that is about to be looked at.
@@ -97,4 +91,11 @@ impl Verifier<'_> {
         self.frame_owners.clear();
         self.frame_owners.extend(state.frames.iter().map(|f| f.subprogram));
     }
+}
+
+/// Whether it calls a helper that goes on in another program.
+pub(crate) fn is_tail_call(insn: &Insn) -> bool {
+    let Insn::Call(CallTarget::Helper(id)) = insn else { return false };
+    let helper = u32::try_from(*id).ok().and_then(crate::tables::helper);
+    helper.is_some_and(|h| h.flags.contains(skep_abi::helper::HelperFlags::TAIL_CALL))
 }

@@ -11,6 +11,7 @@ use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Log;
+use crate::stack_depth::is_tail_call;
 use crate::tables;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ProgramTypeInfo;
@@ -70,6 +71,9 @@ impl<'a> Verifier<'a> {
             ));
         }
         let mut code = Code::new(program.insns, options.capabilities.contains(Capabilities::BPF))?;
+        if program.btf.as_ref().is_none_or(|btf| btf.functions.is_empty()) {
+            check_abnormal_returns(&code)?;
+        }
         let kfuncs = KfuncTable::new(&code, options.kernel_btf);
         for slot in points_of_return(&code, &kfuncs) {
             code.set_prune_point(slot);
@@ -165,6 +169,20 @@ impl<'a> Verifier<'a> {
         }
         self.check_stack_depths()
     }
+}
+
+/// Packet loads and tail calls leave their function early; in called functions that needs a BTF which says what the
+/// function returns.
+fn check_abnormal_returns(code: &Code) -> Check {
+    for (slot, insn) in (1..code.subprograms()).flat_map(|at| code.range(at)).filter_map(|s| Some((s, code.get(s)?))) {
+        let what = match insn {
+            Insn::LoadPacket { .. } => "LD_ABS",
+            insn if is_tail_call(insn) => "tail_call",
+            _ => continue,
+        };
+        return Err(Refusal::new(EINVAL, format!("{what} is not allowed in subprogs without BTF")).at(slot));
+    }
+    Ok(())
 }
 
 /// Where states must be kept so that loops through the kernel are noticed: at calls that call back, at steps of iterators.

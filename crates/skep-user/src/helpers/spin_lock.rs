@@ -16,6 +16,7 @@ pub(super) fn lock(call: &mut Call<'_, '_, '_>) -> HelperResult {
     }
     for _ in 0..PATIENCE {
         if maps::try_spin_lock(word) {
+            call.env.held_locks.push(word);
             return Ok(0);
         }
         std::hint::spin_loop();
@@ -25,6 +26,8 @@ pub(super) fn lock(call: &mut Call<'_, '_, '_>) -> HelperResult {
 
 /// `long bpf_spin_unlock(lock)`
 pub(super) fn unlock(call: &mut Call<'_, '_, '_>) -> HelperResult {
-    maps::spin_unlock(call.word(call.args[0])?);
+    let word = call.word(call.args[0])?;
+    call.env.held_locks.retain(|held| !std::ptr::eq(*held, word));
+    maps::spin_unlock(word);
     Ok(0)
 }

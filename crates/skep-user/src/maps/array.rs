@@ -43,7 +43,8 @@ impl MapImplementation for Array {
 
     fn read(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let value = self.value(index_of(key)).ok_or(Errno::ENOENT)?;
-        self.format.read(value, to, flags & flags::LOCK != 0);
+        let _guard = self.format.guard(value, flags)?;
+        self.format.read(value, to);
         Ok(())
     }
 
@@ -53,11 +54,12 @@ impl MapImplementation for Array {
         if flags & flags::NO_EXIST != 0 {
             return Err(Errno::EEXIST);
         }
-        let locked = flags & flags::LOCK != 0;
-        if locked && self.format.spin_lock.is_none() {
+        if flags & flags::LOCK != 0 && self.format.spin_lock.is_none() {
             return Err(Errno::EINVAL);
         }
-        self.format.write(place, value.data()?, locked);
+        let data = value.data()?;
+        let _guard = self.format.guard(place, flags)?;
+        self.format.write(place, data);
         Ok(())
     }
 

@@ -94,12 +94,14 @@ impl Hash {
         // Per-CPU values are written in place by their CPU; locked values under their lock.
         let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
         if let Some(old) = old.filter(|_| in_place) {
-            self.values.write(self.table.value(old), source, side, flags & flags::LOCK != 0, false);
+            let value = self.table.value(old);
+            let _guard = self.values.format.guard(value, flags)?;
+            self.values.write(value, source, side, false);
             self.touch(old);
             return Ok(());
         }
         let (element, ()) = bucket.insert(key, old, |value| {
-            self.values.write(value, source, side, false, true);
+            self.values.write(value, source, side, true);
             Ok(())
         })?;
         element.set_mark(0);
@@ -124,8 +126,8 @@ impl Values {
         }
     }
 
-    fn read(&self, value: Shared<'_>, to: &mut [u8], locked: bool) {
-        let Some(cpus) = self.per_cpu else { return self.format.read(value, to, locked) };
+    fn read(&self, value: Shared<'_>, to: &mut [u8]) {
+        let Some(cpus) = self.per_cpu else { return self.format.read(value, to) };
         let stride = self.format.stride();
         for (cpu, to) in to.chunks_exact_mut(stride).enumerate().take(cpus) {
             self.format.read_padded(value.part(cpu * stride, stride), to);
@@ -133,14 +135,14 @@ impl Values {
     }
 
     /// Writes a value; in a `fresh` element, what is not written becomes zero.
-    fn write(&self, value: Shared<'_>, source: &[u8], side: Side, locked: bool, fresh: bool) {
+    fn write(&self, value: Shared<'_>, source: &[u8], side: Side, fresh: bool) {
         if fresh && (self.per_cpu.is_some() || !self.format.kernel_fields.is_empty()) {
             value.zero();
         }
-        let Some(cpus) = self.per_cpu else { return self.format.write(value, source, locked) };
+        let Some(cpus) = self.per_cpu else { return self.format.write(value, source) };
         let (size, stride) = (self.format.size, self.format.stride());
         match side {
-            Side::Program { cpu } => self.format.write(value.part(cpu as usize * stride, size), source, false),
+            Side::Program { cpu } => self.format.write(value.part(cpu as usize * stride, size), source),
             Side::User => {
                 for start in (0..cpus).map(|cpu| cpu * stride) {
                     self.format.write_padded(value.part(start, stride), &source[start..start + stride]);
@@ -160,7 +162,9 @@ impl MapImplementation for Hash {
     fn read(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let bucket = self.table.lock(key);
         let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        self.values.read(self.table.value(element), to, flags & flags::LOCK != 0);
+        let value = self.table.value(element);
+        let _guard = self.values.format.guard(value, flags)?;
+        self.values.read(value, to);
         Ok(())
     }
 
@@ -194,7 +198,11 @@ impl MapImplementation for Hash {
     fn take(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let bucket = self.table.lock(key);
         let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        self.values.read(self.table.value(element), to, flags & flags::LOCK != 0);
+        let value = self.table.value(element);
+        let guard = self.values.format.guard(value, flags)?;
+        self.values.read(value, to);
+        // Before the element may be used again.
+        drop(guard);
         bucket.remove(element);
         Ok(())
     }

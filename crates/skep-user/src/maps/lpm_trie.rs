@@ -238,7 +238,7 @@ impl MapImplementation for LpmTrie {
     fn read(&self, key: &[u8], _flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let _writers = self.lock();
         let node = self.prefix(key).and_then(|prefix| self.longest_match(prefix)).ok_or(Errno::ENOENT)?;
-        self.format.read(self.slab.value(node), to, false);
+        self.format.read(self.slab.value(node), to);
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl MapImplementation for LpmTrie {
         let node = self.make(prefix, 0)?;
         let place_for_value: Shared<'_> = self.slab.value(node);
         place_for_value.zero();
-        self.format.write(place_for_value, source, false);
+        self.format.write(place_for_value, source);
         if let Err(errno) = self.link(place, node, prefix) {
             self.slab.give_back(node);
             return Err(errno);

@@ -70,7 +70,7 @@ impl MapImplementation for PerCpuArray {
         match side {
             Side::Program { cpu } => {
                 if let Some(place) = self.value(index, cpu as usize) {
-                    self.format.write(place, &source[..size], false);
+                    self.format.write(place, &source[..size]);
                 }
             }
             Side::User => {

@@ -1,11 +1,13 @@
 //! How a value is copied: around the fields that belong to the kernel, and under its lock where asked.
 
 use crate::memory::Shared;
+use skep_abi::errno::Errno;
 use std::ops::Range;
 use std::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::time::{Duration, Instant};
 
 /// What a map knows of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,18 +31,16 @@ impl ValueFormat {
         self.size.next_multiple_of(8)
     }
 
-    /// Copies a value out; kernel fields read as zero. With `locked`, under the value's lock.
-    pub(crate) fn read(&self, from: Shared<'_>, to: &mut [u8], locked: bool) {
-        let _guard = locked.then(|| self.lock(from));
+    /// Copies a value out; kernel fields read as zero.
+    pub(crate) fn read(&self, from: Shared<'_>, to: &mut [u8]) {
         from.part(0, self.size).read(&mut to[..self.size]);
         for field in &self.kernel_fields {
             to[field.clone()].fill(0);
         }
     }
 
-    /// Copies a value in; kernel fields stay as they are. With `locked`, under the value's lock.
-    pub(crate) fn write(&self, to: Shared<'_>, from: &[u8], locked: bool) {
-        let _guard = locked.then(|| self.lock(to));
+    /// Copies a value in; kernel fields stay as they are.
+    pub(crate) fn write(&self, to: Shared<'_>, from: &[u8]) {
         let mut at = 0;
         for field in &self.kernel_fields {
             to.part(at, field.start - at).write(&from[at..field.start]);
@@ -51,18 +51,28 @@ impl ValueFormat {
 
     /// Copies one CPU's value out, to its [stride](Self::stride): user space sees what lies behind it as well.
     pub(crate) fn read_padded(&self, from: Shared<'_>, to: &mut [u8]) {
-        self.read(from, to, false);
+        self.read(from, to);
         from.part(self.size, self.stride() - self.size).read(&mut to[self.size..self.stride()]);
     }
 
     /// Copies one CPU's value in, with what user space put behind it.
     pub(crate) fn write_padded(&self, to: Shared<'_>, from: &[u8]) {
-        self.write(to, from, false);
+        self.write(to, from);
         to.part(self.size, self.stride() - self.size).write(&from[self.size..self.stride()]);
     }
 
-    fn lock<'a>(&self, value: Shared<'a>) -> Option<SpinGuard<'a>> {
-        self.spin_lock.map(|offset| SpinGuard::acquire(value.word(offset)))
+    /// The value's lock, for a copy with those flags; `None` where they do not ask for it.
+    ///
+    /// # Errors
+    /// `EBUSY` if the lock stays taken: a verified program gives it back soon, but an unverified one in the sandbox may
+    /// have written over it.
+    pub(crate) fn guard<'a>(&self, value: Shared<'a>, flags: u64) -> Result<Option<SpinGuard<'a>>, Errno> {
+        match self.spin_lock {
+            Some(offset) if flags & super::flags::LOCK != 0 => {
+                SpinGuard::acquire(value.word(offset), PATIENCE).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -89,12 +99,22 @@ pub(crate) fn spin_unlock(word: &AtomicU32) {
     word.store(0, Release);
 }
 
-struct SpinGuard<'a>(&'a AtomicU32);
+/// How long user space waits for a value's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A lock that is held.
+pub(crate) struct SpinGuard<'a>(&'a AtomicU32);
 
 impl<'a> SpinGuard<'a> {
-    fn acquire(word: &'a AtomicU32) -> Self {
-        spin_lock(word);
-        SpinGuard(word)
+    fn acquire(word: &'a AtomicU32, patience: Duration) -> Result<Self, Errno> {
+        let start = Instant::now();
+        while !try_spin_lock(word) {
+            if start.elapsed() > patience {
+                return Err(Errno::EBUSY);
+            }
+            std::thread::yield_now();
+        }
+        Ok(SpinGuard(word))
     }
 }
 
@@ -110,16 +130,25 @@ mod tests {
     use crate::memory::Region;
 
     #[test]
+    fn waiting_for_a_lock_ends() {
+        let word = AtomicU32::new(0);
+        let held = SpinGuard::acquire(&word, Duration::ZERO).expect("free");
+        assert_eq!(SpinGuard::acquire(&word, Duration::from_millis(1)).err(), Some(Errno::EBUSY));
+        drop(held);
+        assert!(SpinGuard::acquire(&word, Duration::ZERO).is_ok());
+    }
+
+    #[test]
     fn kernel_fields_are_neither_read_nor_written() {
         let region = Region::new(16).expect("memory");
         region.bytes().write(&[9; 16]);
         let format = ValueFormat { size: 12, spin_lock: Some(4), kernel_fields: std::iter::once(4..8).collect() };
         region.bytes().word(4).store(0, Relaxed);
-        format.write(region.bytes(), &[1; 12], true);
+        format.write(region.bytes(), &[1; 12]);
         assert_eq!(region.bytes().to_vec(), [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 9, 9, 9, 9]);
         region.bytes().word(4).store(1, Relaxed);
         let mut seen = [7; 12];
-        format.read(region.bytes(), &mut seen, false);
+        format.read(region.bytes(), &mut seen);
         assert_eq!(seen, [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
     }
 }

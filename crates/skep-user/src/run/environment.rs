@@ -7,7 +7,7 @@ use super::{Context, Random, Redirect, RunOptions};
 use crate::cpus::Run;
 use crate::helpers;
 use crate::kernel::UserKernel;
-use crate::maps::RingBuffer;
+use crate::maps::{self, RingBuffer};
 use crate::objects::{Map, Program};
 use crate::world::Task;
 use skep_abi::errno::Errno;
@@ -34,6 +34,8 @@ pub(crate) struct RunEnvironment<'a> {
     pub(crate) redirect: Option<Redirect>,
     /// Ring-buffer records that are reserved and not yet submitted.
     pub(crate) records: Vec<(u64, &'a RingBuffer)>,
+    /// Locks of map values that the run holds (sandbox only: a verified program gives them back).
+    pub(crate) held_locks: Vec<&'a AtomicU32>,
     /// Random numbers.
     pub(crate) random: Random,
     /// Inner maps that the run has looked up (sandbox only).
@@ -108,6 +110,9 @@ impl RunEnvironment<'_> {
     pub(crate) fn clean_up(&mut self) {
         for (record, ring) in self.records.drain(..) {
             ring.commit(record, true, 0);
+        }
+        for word in self.held_locks.drain(..) {
+            maps::spin_unlock(word);
         }
     }
 }

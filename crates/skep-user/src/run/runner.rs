@@ -49,6 +49,7 @@ impl UserKernel {
             options,
             redirect: None,
             records: Vec::new(),
+            held_locks: Vec::new(),
             random: Random::new(self.next_seed()),
             seen_maps: Vec::new(),
         };

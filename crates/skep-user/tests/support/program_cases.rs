@@ -87,6 +87,19 @@ pub(crate) const CASES: &[Case] = &[
     ),
     case("packet loads", SocketFilter, "r6 = r1\nr0 = *(u8 *)skb[9]\nexit"),
     case("packet load past the end", SocketFilter, "r6 = r1\nr0 = *(u32 *)skb[1000]\nr0 = 5\nexit"),
+    case(
+        "packet load in a called function without BTF",
+        SocketFilter,
+        "r6 = map[results][0]+0 ll
+         call inner
+         *(u64 *)(r6 + 0) = r0
+         r0 += 9
+         exit
+  inner: r6 = r1
+         r0 = *(u32 *)skb[1000]
+         r0 = 5
+         exit",
+    ),
     case("packet load from the network header", SchedCls, "r6 = r1\nr0 = *(u32 *)skb[-1048564]\nexit"),
     case("length of a socket filter's packet", SocketFilter, "r0 = *(u32 *)(r1 + 0)\nexit"),
     case("length of a classifier's packet", SchedCls, "r0 = *(u32 *)(r1 + 0)\nexit"),
