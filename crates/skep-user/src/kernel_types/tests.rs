@@ -25,7 +25,7 @@ fn values(btf: &Btf) -> BTreeMap<&str, u64> {
     for (_, ty) in btf.types() {
         match ty {
             Type::Enum(e) if e.signed => {
-                values.extend(e.values.iter().map(|v| (btf.str(v.name), v.value as i32 as u64)))
+                values.extend(e.values.iter().map(|v| (btf.str(v.name), v.value as i32 as u64)));
             }
             Type::Enum(e) => values.extend(e.values.iter().map(|v| (btf.str(v.name), v.value.into()))),
             Type::Enum64(e) => values.extend(e.values.iter().map(|v| (btf.str(v.name), v.value))),
