@@ -3,8 +3,8 @@
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
-    ExternKind, ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapOrigin, MapSpec, ObjectSpec,
-    ProgramKind, ProgramSpec, Resolver,
+    ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapOrigin, MapSpec, ObjectSpec, ProgramKind,
+    ProgramSpec, Resolver,
 };
 use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
 use std::sync::Arc;
@@ -123,13 +123,7 @@ impl Resolver for Offline<'_> {
     }
 
     fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
-        let kind = match external.kind {
-            ExternKind::Function { .. } => Kind::Function,
-            ExternKind::Variable { .. } => Kind::Variable,
-            ExternKind::Address | ExternKind::Kconfig { .. } => return None,
-        };
-        let id = self.kernel_types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
-        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+        KernelObject::find(external, &self.kernel_types)
     }
 
     fn kernel_address(&self, _name: &str) -> Option<u64> {

@@ -6,8 +6,8 @@ mod core;
 mod instructions;
 mod records;
 
-use crate::spec::{ByteOrder, ExternIndex, ExternSpec, MapIndex, ObjectSpec, ProgramSpec};
-use skep_btf::{Btf, TypeId};
+use crate::spec::{ByteOrder, ExternIndex, ExternKind, ExternSpec, MapIndex, ObjectSpec, ProgramSpec};
+use skep_btf::{Btf, Kind, TypeId};
 use skep_isa::Slot;
 use std::sync::Arc;
 
@@ -39,6 +39,19 @@ pub struct KernelObject {
     pub btf_fd: i32,
     /// Index in `fd_array` of that BTF, for calls; 0 for the kernel's own.
     pub fd_array_index: i16,
+}
+
+impl KernelObject {
+    /// Where an extern is in the first of `types` that has it; `None` too for externs without a type.
+    pub fn find(external: &ExternSpec, types: &[Arc<Btf>]) -> Option<KernelObject> {
+        let kind = match external.kind {
+            ExternKind::Function { .. } => Kind::Function,
+            ExternKind::Variable { .. } => Kind::Variable,
+            ExternKind::Address | ExternKind::Kconfig { .. } => return None,
+        };
+        let id = types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
+        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+    }
 }
 
 /// A program ready for `PROG_LOAD`.

@@ -1,9 +1,9 @@
 //! What a kernel knows that an object refers to.
 
 use crate::map::RawMap;
-use skep_btf::{Btf, Kind};
+use skep_btf::Btf;
 use skep_kernel::Kernel;
-use skep_object::{ExternKind, ExternSpec, KconfigValue, KernelObject, MapIndex, ObjectSpec, Resolver};
+use skep_object::{ExternSpec, KconfigValue, KernelObject, MapIndex, ObjectSpec, Resolver};
 use std::sync::Arc;
 
 /// Resolves references in a kernel.
@@ -30,13 +30,7 @@ impl Resolver for KernelResolver<'_> {
     }
 
     fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
-        let kind = match external.kind {
-            ExternKind::Function { .. } => Kind::Function,
-            ExternKind::Variable { .. } => Kind::Variable,
-            ExternKind::Address | ExternKind::Kconfig { .. } => return None,
-        };
-        let id = self.types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
-        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+        KernelObject::find(external, &self.types)
     }
 
     fn kernel_address(&self, name: &str) -> Option<u64> {
