@@ -12,7 +12,7 @@ use crate::program_type::ProgramType;
 use bitflags::bitflags;
 
 bitflags! {
-    /// `KF_*` of Linux 6.18, and one flag of our own.
+    /// `KF_*` of Linux 6.18.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct KfuncFlags: u32 {
         /// Returns a reference that must be released.
@@ -37,8 +37,6 @@ bitflags! {
         const ITER_DESTROY = 1 << 10;
         /// Only inside an RCU read section.
         const RCU_PROTECTED = 1 << 11;
-        /// Not Linux's: its calls are verified by rules that neither its prototype nor the other flags tell.
-        const OWN_RULES = 1 << 31;
     }
 }
 
@@ -128,6 +126,15 @@ impl KfuncSet {
     }
 }
 
+/// What a call does beyond its prototype and flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KfuncRule {
+    /// Nothing: prototype and flags say all.
+    Plain,
+    /// Something that the verifier does not know yet: calls are refused.
+    Unverified,
+}
+
 /// One kfunc.
 #[derive(Clone, Copy, Debug)]
 pub struct Kfunc {
@@ -137,6 +144,8 @@ pub struct Kfunc {
     pub set: KfuncSet,
     /// What BTF does not tell.
     pub flags: KfuncFlags,
+    /// What neither BTF nor the flags tell.
+    pub rule: KfuncRule,
     /// First Linux release that has it.
     pub since: Version,
     /// One line about what it does.

@@ -1,15 +1,25 @@
 //! Kfuncs of Linux 6.18 that programs call, by subject.
 
-use super::{Kfunc, KfuncFlags, KfuncSet};
+use super::{Kfunc, KfuncFlags, KfuncRule, KfuncSet};
 use crate::Version;
 
+macro_rules! rule {
+    () => {
+        KfuncRule::Plain
+    };
+    ($rule:ident) => {
+        KfuncRule::$rule
+    };
+}
+
 macro_rules! kfuncs {
-    ($($name:ident ($major:literal, $minor:literal) $set:ident {$($flag:ident)*} $doc:literal;)*) => {
+    ($($name:ident ($major:literal, $minor:literal) $set:ident {$($flag:ident)*} $([$rule:ident])? $doc:literal;)*) => {
         /// One row per kfunc.
         pub const KFUNCS: &[Kfunc] = &[$(Kfunc {
             name: stringify!($name),
             set: KfuncSet::$set,
             flags: KfuncFlags::from_bits_retain(0 $(| KfuncFlags::$flag.bits())*),
+            rule: rule!($($rule)?),
             since: Version($major, $minor),
             doc: $doc,
         },)*];
@@ -17,23 +27,23 @@ macro_rules! kfuncs {
 }
 
 kfuncs! {
-    bpf_obj_new_impl (6, 2) Generic {ACQUIRE RET_NULL OWN_RULES} "Allocates an object of a type of the program's own.";
-    bpf_obj_drop_impl (6, 2) Generic {RELEASE OWN_RULES} "Frees such an object.";
-    bpf_percpu_obj_new_impl (6, 7) Generic {ACQUIRE RET_NULL OWN_RULES} "Allocates an object for each CPU.";
-    bpf_percpu_obj_drop_impl (6, 7) Generic {RELEASE OWN_RULES} "Frees such an object.";
-    bpf_refcount_acquire_impl (6, 4) Generic {ACQUIRE RET_NULL RCU OWN_RULES} "A second reference to an object that counts them.";
-    bpf_list_push_front_impl (6, 4) Generic {OWN_RULES} "Puts an object at the front of a list.";
-    bpf_list_push_back_impl (6, 4) Generic {OWN_RULES} "Puts an object at the back of a list.";
-    bpf_list_pop_front (6, 2) Generic {ACQUIRE RET_NULL OWN_RULES} "Takes the first object out of a list.";
-    bpf_list_pop_back (6, 2) Generic {ACQUIRE RET_NULL OWN_RULES} "Takes the last object out of a list.";
-    bpf_list_front (6, 16) Generic {RET_NULL OWN_RULES} "The first object of a list.";
-    bpf_list_back (6, 16) Generic {RET_NULL OWN_RULES} "The last object of a list.";
-    bpf_rbtree_add_impl (6, 4) Generic {OWN_RULES} "Puts an object into a tree.";
-    bpf_rbtree_remove (6, 3) Generic {ACQUIRE RET_NULL OWN_RULES} "Takes an object out of a tree.";
-    bpf_rbtree_first (6, 3) Generic {RET_NULL OWN_RULES} "The first object of a tree.";
-    bpf_rbtree_root (6, 16) Generic {RET_NULL OWN_RULES} "The root of a tree.";
-    bpf_rbtree_left (6, 16) Generic {RET_NULL OWN_RULES} "The left child of an object in a tree.";
-    bpf_rbtree_right (6, 16) Generic {RET_NULL OWN_RULES} "The right child of an object in a tree.";
+    bpf_obj_new_impl (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Allocates an object of a type of the program's own.";
+    bpf_obj_drop_impl (6, 2) Generic {RELEASE} [Unverified] "Frees such an object.";
+    bpf_percpu_obj_new_impl (6, 7) Generic {ACQUIRE RET_NULL} [Unverified] "Allocates an object for each CPU.";
+    bpf_percpu_obj_drop_impl (6, 7) Generic {RELEASE} [Unverified] "Frees such an object.";
+    bpf_refcount_acquire_impl (6, 4) Generic {ACQUIRE RET_NULL RCU} [Unverified] "A second reference to an object that counts them.";
+    bpf_list_push_front_impl (6, 4) Generic {} [Unverified] "Puts an object at the front of a list.";
+    bpf_list_push_back_impl (6, 4) Generic {} [Unverified] "Puts an object at the back of a list.";
+    bpf_list_pop_front (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Takes the first object out of a list.";
+    bpf_list_pop_back (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Takes the last object out of a list.";
+    bpf_list_front (6, 16) Generic {RET_NULL} [Unverified] "The first object of a list.";
+    bpf_list_back (6, 16) Generic {RET_NULL} [Unverified] "The last object of a list.";
+    bpf_rbtree_add_impl (6, 4) Generic {} [Unverified] "Puts an object into a tree.";
+    bpf_rbtree_remove (6, 3) Generic {ACQUIRE RET_NULL} [Unverified] "Takes an object out of a tree.";
+    bpf_rbtree_first (6, 3) Generic {RET_NULL} [Unverified] "The first object of a tree.";
+    bpf_rbtree_root (6, 16) Generic {RET_NULL} [Unverified] "The root of a tree.";
+    bpf_rbtree_left (6, 16) Generic {RET_NULL} [Unverified] "The left child of an object in a tree.";
+    bpf_rbtree_right (6, 16) Generic {RET_NULL} [Unverified] "The right child of an object in a tree.";
 
     bpf_task_acquire (6, 2) Generic {ACQUIRE RCU RET_NULL} "A reference to a task.";
     bpf_task_release (6, 2) Generic {RELEASE} "Gives a task back.";
@@ -46,33 +56,33 @@ kfuncs! {
     bpf_cgroup_release (6, 2) Generic {RELEASE} "Gives a cgroup back.";
     bpf_cgroup_ancestor (6, 2) Generic {ACQUIRE RCU RET_NULL} "The ancestor of a cgroup at a level.";
     bpf_cgroup_from_id (6, 4) Generic {ACQUIRE RET_NULL} "The cgroup of an id.";
-    bpf_throw (6, 7) Generic {OWN_RULES} "Ends the program with a value.";
+    bpf_throw (6, 7) Generic {} [Unverified] "Ends the program with a value.";
 
-    bpf_cast_to_kern_ctx (6, 2) Common {OWN_RULES} "The kernel's own struct of the context.";
-    bpf_rdonly_cast (6, 2) Common {OWN_RULES} "A pointer as one to a given kernel type, for reading.";
-    bpf_rcu_read_lock (6, 2) Common {OWN_RULES} "Begins an RCU read section.";
-    bpf_rcu_read_unlock (6, 2) Common {OWN_RULES} "Ends an RCU read section.";
-    bpf_preempt_disable (6, 10) Common {OWN_RULES} "Keeps the task on its CPU, uninterrupted by others.";
-    bpf_preempt_enable (6, 10) Common {OWN_RULES} "Ends that.";
-    bpf_local_irq_save (6, 14) Common {OWN_RULES} "Holds interrupts off.";
-    bpf_local_irq_restore (6, 14) Common {OWN_RULES} "Ends that.";
-    bpf_res_spin_lock (6, 15) Common {RET_NULL OWN_RULES} "Takes a spin lock that finds deadlocks.";
-    bpf_res_spin_unlock (6, 15) Common {OWN_RULES} "Gives it back.";
-    bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL OWN_RULES} "Takes it with interrupts held off.";
-    bpf_res_spin_unlock_irqrestore (6, 15) Common {OWN_RULES} "Gives it back.";
+    bpf_cast_to_kern_ctx (6, 2) Common {} [Unverified] "The kernel's own struct of the context.";
+    bpf_rdonly_cast (6, 2) Common {} [Unverified] "A pointer as one to a given kernel type, for reading.";
+    bpf_rcu_read_lock (6, 2) Common {} [Unverified] "Begins an RCU read section.";
+    bpf_rcu_read_unlock (6, 2) Common {} [Unverified] "Ends an RCU read section.";
+    bpf_preempt_disable (6, 10) Common {} [Unverified] "Keeps the task on its CPU, uninterrupted by others.";
+    bpf_preempt_enable (6, 10) Common {} [Unverified] "Ends that.";
+    bpf_local_irq_save (6, 14) Common {} [Unverified] "Holds interrupts off.";
+    bpf_local_irq_restore (6, 14) Common {} [Unverified] "Ends that.";
+    bpf_res_spin_lock (6, 15) Common {RET_NULL} [Unverified] "Takes a spin lock that finds deadlocks.";
+    bpf_res_spin_unlock (6, 15) Common {} [Unverified] "Gives it back.";
+    bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL} [Unverified] "Takes it with interrupts held off.";
+    bpf_res_spin_unlock_irqrestore (6, 15) Common {} [Unverified] "Gives it back.";
 
-    bpf_dynptr_slice (6, 4) Common {RET_NULL OWN_RULES} "A readable part of a dynptr, copied if it is not contiguous.";
-    bpf_dynptr_slice_rdwr (6, 4) Common {RET_NULL OWN_RULES} "A writable part of a dynptr, copied if it is not contiguous.";
-    bpf_dynptr_adjust (6, 5) Common {OWN_RULES} "Narrows a dynptr.";
-    bpf_dynptr_is_null (6, 5) Common {OWN_RULES} "Whether a dynptr is null.";
-    bpf_dynptr_is_rdonly (6, 5) Common {OWN_RULES} "Whether a dynptr is read-only.";
-    bpf_dynptr_size (6, 5) Common {OWN_RULES} "Bytes of a dynptr.";
-    bpf_dynptr_clone (6, 5) Common {OWN_RULES} "A second dynptr over the same bytes.";
-    bpf_dynptr_copy (6, 15) Common {OWN_RULES} "Copies from one dynptr to another.";
-    bpf_dynptr_memset (6, 17) Common {OWN_RULES} "Fills a part of a dynptr.";
-    bpf_dynptr_from_skb (6, 4) Packet {TRUSTED_ARGS OWN_RULES} "A dynptr over a packet.";
-    bpf_dynptr_from_skb_meta (6, 18) Packet {TRUSTED_ARGS OWN_RULES} "A dynptr over the metadata of a packet.";
-    bpf_dynptr_from_xdp (6, 4) Xdp {OWN_RULES} "A dynptr over a frame.";
+    bpf_dynptr_slice (6, 4) Common {RET_NULL} [Unverified] "A readable part of a dynptr, copied if it is not contiguous.";
+    bpf_dynptr_slice_rdwr (6, 4) Common {RET_NULL} [Unverified] "A writable part of a dynptr, copied if it is not contiguous.";
+    bpf_dynptr_adjust (6, 5) Common {} [Unverified] "Narrows a dynptr.";
+    bpf_dynptr_is_null (6, 5) Common {} [Unverified] "Whether a dynptr is null.";
+    bpf_dynptr_is_rdonly (6, 5) Common {} [Unverified] "Whether a dynptr is read-only.";
+    bpf_dynptr_size (6, 5) Common {} [Unverified] "Bytes of a dynptr.";
+    bpf_dynptr_clone (6, 5) Common {} [Unverified] "A second dynptr over the same bytes.";
+    bpf_dynptr_copy (6, 15) Common {} [Unverified] "Copies from one dynptr to another.";
+    bpf_dynptr_memset (6, 17) Common {} [Unverified] "Fills a part of a dynptr.";
+    bpf_dynptr_from_skb (6, 4) Packet {TRUSTED_ARGS} [Unverified] "A dynptr over a packet.";
+    bpf_dynptr_from_skb_meta (6, 18) Packet {TRUSTED_ARGS} [Unverified] "A dynptr over the metadata of a packet.";
+    bpf_dynptr_from_xdp (6, 4) Xdp {} [Unverified] "A dynptr over a frame.";
 
     bpf_iter_num_new (6, 4) Common {ITER_NEW} "Begins to count.";
     bpf_iter_num_next (6, 4) Common {ITER_NEXT RET_NULL} "The next number.";
@@ -89,22 +99,22 @@ kfuncs! {
     bpf_iter_css_new (6, 7) Common {ITER_NEW TRUSTED_ARGS RCU_PROTECTED} "Begins to go over a tree of cgroups.";
     bpf_iter_css_next (6, 7) Common {ITER_NEXT RET_NULL} "The next cgroup.";
     bpf_iter_css_destroy (6, 7) Common {ITER_DESTROY} "Ends it.";
-    bpf_iter_css_task_new (6, 7) Common {ITER_NEW TRUSTED_ARGS OWN_RULES} "Begins to go over the tasks of a cgroup.";
-    bpf_iter_css_task_next (6, 7) Common {ITER_NEXT RET_NULL OWN_RULES} "The next task.";
-    bpf_iter_css_task_destroy (6, 7) Common {ITER_DESTROY OWN_RULES} "Ends it.";
+    bpf_iter_css_task_new (6, 7) Common {ITER_NEW TRUSTED_ARGS} [Unverified] "Begins to go over the tasks of a cgroup.";
+    bpf_iter_css_task_next (6, 7) Common {ITER_NEXT RET_NULL} [Unverified] "The next task.";
+    bpf_iter_css_task_destroy (6, 7) Common {ITER_DESTROY} [Unverified] "Ends it.";
     bpf_iter_kmem_cache_new (6, 13) Common {ITER_NEW SLEEPABLE} "Begins to go over slab caches.";
     bpf_iter_kmem_cache_next (6, 13) Common {ITER_NEXT RET_NULL SLEEPABLE} "The next slab cache.";
     bpf_iter_kmem_cache_destroy (6, 13) Common {ITER_DESTROY SLEEPABLE} "Ends it.";
 
-    bpf_wq_init (6, 10) Common {OWN_RULES} "Initialises a work item in a map value.";
-    bpf_wq_set_callback_impl (6, 10) Common {OWN_RULES} "Sets the function that a work item calls.";
-    bpf_wq_start (6, 10) Common {OWN_RULES} "Queues a work item.";
+    bpf_wq_init (6, 10) Common {} [Unverified] "Initialises a work item in a map value.";
+    bpf_wq_set_callback_impl (6, 10) Common {} [Unverified] "Sets the function that a work item calls.";
+    bpf_wq_start (6, 10) Common {} [Unverified] "Queues a work item.";
     bpf_copy_from_user_str (6, 12) Common {SLEEPABLE} "Copies a string of user space, with page faults.";
     bpf_copy_from_user_task_str (6, 15) Common {SLEEPABLE} "Copies a string of another task, with page faults.";
     bpf_probe_read_user_dynptr (6, 16) Common {} "Copies memory of user space into a dynptr.";
     bpf_probe_read_kernel_dynptr (6, 16) Common {} "Copies memory of the kernel into a dynptr.";
     bpf_copy_from_user_dynptr (6, 16) Common {SLEEPABLE} "Copies memory of user space into a dynptr, with page faults.";
-    bpf_stream_vprintk_impl (6, 17) Common {TRUSTED_ARGS OWN_RULES} "Prints to a stream of the program.";
+    bpf_stream_vprintk_impl (6, 17) Common {TRUSTED_ARGS} [Unverified] "Prints to a stream of the program.";
     bpf_strcmp (6, 17) Common {} "Compares strings.";
     bpf_strcasecmp (6, 18) Common {} "Compares strings, whatever their case.";
     bpf_strlen (6, 17) Common {} "Bytes of a string.";
@@ -117,11 +127,11 @@ kfuncs! {
     bpf_strcspn (6, 17) Common {} "How far a string has none of given characters.";
     bpf_strstr (6, 17) Common {} "Where a string first stands in another.";
     bpf_strnstr (6, 17) Common {} "Where a string first stands in another, up to a limit.";
-    bpf_get_kmem_cache (6, 13) Common {RCU RET_NULL OWN_RULES} "The slab cache of an address.";
-    bpf_map_sum_elem_count (6, 6) Common {TRUSTED_ARGS OWN_RULES} "How many elements a map has.";
-    bpf_arena_alloc_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE OWN_RULES} "Allocates pages of an arena.";
-    bpf_arena_free_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE OWN_RULES} "Frees pages of an arena.";
-    bpf_arena_reserve_pages (6, 17) Common {TRUSTED_ARGS OWN_RULES} "Keeps pages of an arena from being allocated.";
+    bpf_get_kmem_cache (6, 13) Common {RCU RET_NULL} [Unverified] "The slab cache of an address.";
+    bpf_map_sum_elem_count (6, 6) Common {TRUSTED_ARGS} [Unverified] "How many elements a map has.";
+    bpf_arena_alloc_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} [Unverified] "Allocates pages of an arena.";
+    bpf_arena_free_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} [Unverified] "Frees pages of an arena.";
+    bpf_arena_reserve_pages (6, 17) Common {TRUSTED_ARGS} [Unverified] "Keeps pages of an arena from being allocated.";
 
     bpf_cpumask_create (6, 3) Objects {ACQUIRE RET_NULL} "A new CPU mask.";
     bpf_cpumask_release (6, 3) Objects {RELEASE} "Gives a CPU mask back.";
@@ -153,10 +163,10 @@ kfuncs! {
     bpf_get_task_exe_file (6, 12) Lsm {ACQUIRE TRUSTED_ARGS RET_NULL} "The file that a task runs.";
     bpf_put_file (6, 12) Lsm {RELEASE} "Gives a file back.";
     bpf_path_d_path (6, 12) Lsm {TRUSTED_ARGS} "Copies the full path of a kernel path.";
-    bpf_get_dentry_xattr (6, 12) Lsm {SLEEPABLE TRUSTED_ARGS OWN_RULES} "Copies an extended attribute of a directory entry.";
-    bpf_get_file_xattr (6, 8) Lsm {SLEEPABLE TRUSTED_ARGS OWN_RULES} "Copies an extended attribute of a file.";
-    bpf_set_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS OWN_RULES} "Sets an extended attribute of a directory entry.";
-    bpf_remove_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS OWN_RULES} "Removes an extended attribute of a directory entry.";
+    bpf_get_dentry_xattr (6, 12) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Copies an extended attribute of a directory entry.";
+    bpf_get_file_xattr (6, 8) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Copies an extended attribute of a file.";
+    bpf_set_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Sets an extended attribute of a directory entry.";
+    bpf_remove_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Removes an extended attribute of a directory entry.";
     bpf_lookup_user_key (6, 1) Keys {ACQUIRE RET_NULL SLEEPABLE} "A key of the user by its serial number.";
     bpf_lookup_system_key (6, 1) Keys {ACQUIRE RET_NULL} "A keyring of the system.";
     bpf_key_put (6, 1) Keys {RELEASE} "Gives a key back.";
@@ -171,7 +181,7 @@ kfuncs! {
     bpf_xdp_ct_lookup (5, 18) Xdp {ACQUIRE RET_NULL} "Finds a connection-tracking entry.";
     bpf_skb_ct_alloc (6, 0) Tc {ACQUIRE RET_NULL} "A new connection-tracking entry.";
     bpf_skb_ct_lookup (5, 18) Tc {ACQUIRE RET_NULL} "Finds a connection-tracking entry.";
-    bpf_ct_insert_entry (6, 0) XdpAndTc {ACQUIRE RET_NULL RELEASE OWN_RULES} "Puts a new entry into the table.";
+    bpf_ct_insert_entry (6, 0) XdpAndTc {ACQUIRE RET_NULL RELEASE} [Unverified] "Puts a new entry into the table.";
     bpf_ct_release (5, 18) XdpAndTc {RELEASE} "Gives an entry back.";
     bpf_ct_set_timeout (6, 0) XdpAndTc {TRUSTED_ARGS} "Sets the life time of a new entry.";
     bpf_ct_change_timeout (6, 0) XdpAndTc {TRUSTED_ARGS} "Changes the life time of an entry.";
@@ -180,14 +190,14 @@ kfuncs! {
     bpf_ct_set_nat_info (6, 1) XdpAndTc {TRUSTED_ARGS} "Sets the address translation of a new entry.";
     bpf_xdp_get_xfrm_state (6, 8) Xdp {ACQUIRE RET_NULL} "Finds an IPsec state.";
     bpf_xdp_xfrm_state_release (6, 8) Xdp {RELEASE} "Gives an IPsec state back.";
-    bpf_xdp_metadata_rx_timestamp (6, 3) XdpMetadata {TRUSTED_ARGS OWN_RULES} "When the device received the frame.";
-    bpf_xdp_metadata_rx_hash (6, 3) XdpMetadata {TRUSTED_ARGS OWN_RULES} "The device's hash of the frame.";
-    bpf_xdp_metadata_rx_vlan_tag (6, 8) XdpMetadata {TRUSTED_ARGS OWN_RULES} "The VLAN tag that the device took off.";
-    bpf_xdp_pull_data (6, 18) Xdp {OWN_RULES} "Makes the first bytes of a frame contiguous.";
-    bpf_sk_assign_tcp_reqsk (6, 9) Tc {TRUSTED_ARGS OWN_RULES} "Makes a connection request for a checked SYN cookie.";
-    bpf_sock_addr_set_sun_path (6, 7) SockAddr {OWN_RULES} "Sets the path of a Unix address.";
-    bpf_sock_ops_enable_tx_tstamp (6, 15) SockOps {TRUSTED_ARGS OWN_RULES} "Asks for time stamps of sent bytes.";
-    bpf_sock_destroy (6, 5) Tracing {TRUSTED_ARGS OWN_RULES} "Closes a socket; in iterators over them.";
-    bpf_session_is_return (6, 10) Kprobe {OWN_RULES} "Whether a session's probe runs at the return.";
-    bpf_session_cookie (6, 10) Kprobe {OWN_RULES} "A number that lasts from entry to return.";
+    bpf_xdp_metadata_rx_timestamp (6, 3) XdpMetadata {TRUSTED_ARGS} [Unverified] "When the device received the frame.";
+    bpf_xdp_metadata_rx_hash (6, 3) XdpMetadata {TRUSTED_ARGS} [Unverified] "The device's hash of the frame.";
+    bpf_xdp_metadata_rx_vlan_tag (6, 8) XdpMetadata {TRUSTED_ARGS} [Unverified] "The VLAN tag that the device took off.";
+    bpf_xdp_pull_data (6, 18) Xdp {} [Unverified] "Makes the first bytes of a frame contiguous.";
+    bpf_sk_assign_tcp_reqsk (6, 9) Tc {TRUSTED_ARGS} [Unverified] "Makes a connection request for a checked SYN cookie.";
+    bpf_sock_addr_set_sun_path (6, 7) SockAddr {} [Unverified] "Sets the path of a Unix address.";
+    bpf_sock_ops_enable_tx_tstamp (6, 15) SockOps {TRUSTED_ARGS} [Unverified] "Asks for time stamps of sent bytes.";
+    bpf_sock_destroy (6, 5) Tracing {TRUSTED_ARGS} [Unverified] "Closes a socket; in iterators over them.";
+    bpf_session_is_return (6, 10) Kprobe {} [Unverified] "Whether a session's probe runs at the return.";
+    bpf_session_cookie (6, 10) Kprobe {} [Unverified] "A number that lasts from entry to return.";
 }

@@ -36,6 +36,7 @@ impl Verifier<'_> {
             let Some(reg) = Reg::new(index as u8 + 1) else { break };
             self.check_kfunc_argument(state, &function, (index, reg), parameter, &mut call)?;
         }
+        self.apply_kfunc_rule(state, &function)?;
         if function.has(KfuncFlags::RELEASE) && call.released.is_none() {
             return invalid(format!("release kernel function {} expects refcounted PTR_TO_BTF_ID", function.row.name));
         }
@@ -66,7 +67,7 @@ impl Verifier<'_> {
         if function.has(KfuncFlags::SLEEPABLE) && !self.program.sleepable {
             return denied(format!("program must be sleepable to call sleepable kfunc {name}"));
         }
-        let unknown = KfuncFlags::OWN_RULES | KfuncFlags::RCU_PROTECTED | KfuncFlags::DESTRUCTIVE;
+        let unknown = KfuncFlags::RCU_PROTECTED | KfuncFlags::DESTRUCTIVE;
         if function.row.flags.intersects(unknown) {
             return Err(Refusal::unsupported(format!("calls of kernel function {name}")));
         }

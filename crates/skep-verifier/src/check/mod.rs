@@ -9,6 +9,7 @@ pub(crate) mod exit;
 pub(crate) mod global;
 pub(crate) mod iterator;
 pub(crate) mod kfunc;
+pub(crate) mod kfunc_rule;
 pub(crate) mod kfunc_signature;
 pub(crate) mod lock;
 pub(crate) mod map;
