@@ -1,0 +1,166 @@
+//! `skep check`: would the verifier accept these programs, and if not, why.
+
+mod csv;
+mod linux;
+mod row;
+mod text;
+
+use crate::error::{self, Failure, Outcome};
+use crate::offline::{Offline, Verdict, fill_kernel_settings};
+use crate::output::Output;
+use crate::{input, kernels, style, target_btf};
+use clap::{Args, ValueEnum};
+use row::{Row, Verdicts};
+use skep_abi::command::ProgramFlags;
+use skep_btf::Btf;
+use skep_kernel::Kernel;
+use skep_object::{ObjectSpec, ProgramSpec};
+use skep_verifier::{LogLevel, Options};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Say whether the verifier accepts the programs of objects, and if not, why
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  skep check firewall.bpf.o
+  skep check *.o --format csv
+  skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
+  sudo skep check hello.bpf.o --kernel linux    ask Linux itself
+
+Verdicts: accept, reject, and env: something outside of the program is missing.
+Exit status: 0 all accepted, 1 some refused, 2 unusable input or env.")]
+pub(crate) struct Check {
+    /// BPF objects
+    #[arg(required = true)]
+    objects: Vec<PathBuf>,
+    /// Only programs of this name
+    #[arg(long, value_name = "NAME")]
+    program: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// BTF of the kernel the programs are meant for: a file, or `user` for Skep's own (default: the running Linux's, else
+    /// Skep's own)
+    #[arg(long, value_name = "FILE")]
+    btf: Option<PathBuf>,
+    /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..8))]
+    log_level: u32,
+    /// Flags of the load that change verdicts: 1 strict alignment, 2 any alignment, 8 keep every state; they add up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    load_flags: u32,
+    /// Whose verifier to ask
+    #[arg(long, value_enum, default_value = "user")]
+    kernel: kernels::Choice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One array of all programs
+    Json,
+    /// One line per program, after a line of column names
+    Csv,
+}
+
+impl Check {
+    pub(crate) fn run(self, output: Output) -> Outcome {
+        if self.format == Format::Csv && output.is_json() {
+            return Err(Failure::new("--format csv and --json exclude each other"));
+        }
+        let verifier = self.verifier()?;
+        let mut rows = Vec::new();
+        let mut unusable = false;
+        for path in &self.objects {
+            match self.check_object(path, &verifier) {
+                Ok(verdicts) => rows.extend(verdicts),
+                Err(failure) => {
+                    style::print_error(&failure);
+                    unusable = true;
+                }
+            }
+        }
+        let verdicts = Verdicts(rows);
+        match self.format {
+            Format::Csv => crate::output::print_text(&verdicts.csv())?,
+            Format::Json if !output.is_json() => Output { json: true, pretty: false }.print(&verdicts)?,
+            Format::Json | Format::Text => output.print(&verdicts)?,
+        }
+        Ok(if unusable { error::Exit::Unusable } else { verdicts.exit() })
+    }
+
+    /// What all objects share: reading a kernel's BTF takes longer than most verifications.
+    fn verifier(&self) -> Result<Verifier, Failure> {
+        Ok(match self.kernel {
+            kernels::Choice::User => Verifier::Ours(target_btf::load(self.btf.as_deref())?),
+            kernels::Choice::Linux if self.btf.is_some() => {
+                return Err(Failure::new(
+                    "Linux checks programs against its own BTF: --btf goes without --kernel linux",
+                ));
+            }
+            kernels::Choice::Linux if self.load_flags != 0 => {
+                return Err(Failure::new("--load-flags is for Skep's own verifier: it goes without --kernel linux"));
+            }
+            kernels::Choice::Linux => Verifier::Linux(self.kernel.open()?),
+        })
+    }
+
+    fn check_object(&self, path: &Path, verifier: &Verifier) -> Result<Vec<Row>, Failure> {
+        let bytes = input::read(path)?;
+        let mut object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", path, &e))?;
+        fill_kernel_settings(&mut object);
+        let programs = self.selected(path, &object)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        match verifier {
+            Verifier::Ours(btf) => Ok(self.check_offline(&name, &object, &programs, btf)),
+            Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
+        }
+    }
+
+    fn selected<'a>(&self, path: &Path, object: &'a ObjectSpec) -> Result<Vec<&'a ProgramSpec>, Failure> {
+        let wanted = |program: &&ProgramSpec| self.program.as_ref().is_none_or(|name| *name == program.name);
+        let programs: Vec<&ProgramSpec> = object.programs.iter().filter(wanted).collect();
+        let path = error::name(path);
+        match &self.program {
+            _ if !programs.is_empty() => Ok(programs),
+            None => Err(Failure::new(format!("{path} has no programs"))
+                .hint("functions become programs by their section: SEC(\"xdp\"); `skep dump` shows the sections")),
+            Some(name) => {
+                let names: Vec<&str> = object.programs.iter().map(|program| &*program.name).collect();
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                Err(Failure::new(format!("{path} has no program '{name}'; it has {names}")))
+            }
+        }
+    }
+
+    fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
+        let offline = Offline::new(object, Arc::clone(btf));
+        let flags = ProgramFlags::from_bits_retain(self.load_flags);
+        let options = Options {
+            log_level: LogLevel::from_bits_truncate(self.log_level),
+            strict_alignment: flags.contains(ProgramFlags::STRICT_ALIGNMENT),
+            any_alignment: flags.contains(ProgramFlags::ANY_ALIGNMENT),
+            test_state_frequency: flags.contains(ProgramFlags::TEST_STATE_FREQ),
+            ..Options::default()
+        };
+        programs
+            .iter()
+            .map(|program| {
+                let row = Row::new(name, program);
+                match offline.check(program, &options) {
+                    Verdict::Accept(verified) => row.accepted(&verified),
+                    Verdict::Reject(rejection) => row.rejected(*rejection),
+                    Verdict::Environment(reason) => Row { message: reason, ..row },
+                }
+            })
+            .collect()
+    }
+}
+
+/// Who is asked.
+enum Verifier {
+    /// Ours, on behalf of the kernel with these types.
+    Ours(Arc<Btf>),
+    Linux(Arc<dyn Kernel>),
+}
