@@ -9,6 +9,8 @@ pub struct RegSet(u16);
 impl RegSet {
     /// No register.
     pub const EMPTY: RegSet = RegSet(0);
+    /// All registers.
+    pub const ALL: RegSet = RegSet(0b111_1111_1111);
     /// r0 to r5: what a call leaves without a known value (r0: its result).
     pub const CALLER_SAVED: RegSet = RegSet(0b11_1111);
     /// r1 to r5.

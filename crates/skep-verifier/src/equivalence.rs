@@ -26,7 +26,7 @@ pub(crate) enum Exactness {
 pub(crate) struct Comparison<'a> {
     pub(crate) values: &'a Values,
     pub(crate) exactness: Exactness,
-    /// Registers still to be read, per slot.
+    /// Registers still to be read, per slot; slots without an entry: all.
     pub(crate) live: &'a [RegSet],
     /// Stack slots that were read after the old state, per frame.
     pub(crate) read: [u64; 8],
@@ -97,7 +97,7 @@ impl Comparison<'_> {
         let frames = old.frames.iter().zip(&new.frames).enumerate();
         frames.into_iter().all(|(index, (o, n))| {
             let at = old.frames.get(index + 1).map_or(old.slot, |inner| inner.call_site);
-            let live = self.live.get(at).copied().unwrap_or(RegSet::EMPTY);
+            let live = self.live.get(at).copied().unwrap_or(RegSet::ALL);
             self.frame(o, n, live, self.read[index], &mut ids)
         })
     }

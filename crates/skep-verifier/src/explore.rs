@@ -8,8 +8,10 @@ use crate::check::memory::{Access, Mode};
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
+use crate::observe::StateView;
 use crate::prune::{Checkpoints, Visit};
 use crate::refusal::{Check, E2BIG, Refusal};
+use crate::report::Names;
 use crate::verifier::Verifier;
 use skep_isa::{CallTarget, Insn, PacketOffset, Reg};
 
@@ -91,10 +93,14 @@ impl Verifier<'_> {
             }
             if self.code.is_prune_point(slot) && self.visit(&mut state)? == Visit::SeenBefore {
                 self.log.pruned(slot, previous);
+                self.observe(&state, true);
                 break;
             }
             self.exploration.last_step = state.step;
-            self.log.instruction(slot, &state, previous, &self.maps, &self.values);
+            let names = Names { maps: &self.maps, values: &self.values };
+            self.log.instruction(slot, &state, previous, names);
+            self.observe(&state, false);
+            state.visit = self.exploration.processed;
             let Some(insn) = self.code.get(slot).copied() else {
                 return Err(Refusal::new(
                     crate::refusal::EINVAL,
@@ -110,6 +116,14 @@ impl Verifier<'_> {
         }
         self.exploration.checkpoints.end_branch(state.parent);
         Ok(())
+    }
+
+    /// Shows the state to whoever watches.
+    fn observe(&mut self, state: &State, covered: bool) {
+        let Some(observer) = &mut self.observer else { return };
+        let names = Names { maps: &self.maps, values: &self.values };
+        let view = StateView::new(state, names, self.exploration.processed);
+        if covered { observer.covered(state.slot, &view) } else { observer.at(state.slot, &view) }
     }
 
     /// One instruction.

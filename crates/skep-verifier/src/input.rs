@@ -167,6 +167,10 @@ pub struct Options<'a> {
     pub any_alignment: bool,
     /// `BPF_F_TEST_STATE_FREQ`: keep a state at every place where states are compared.
     pub test_state_frequency: bool,
+    /// End a path only where an explored state covers all of its registers and stack, also what nothing read or
+    /// decided by afterwards. Verdicts stay the same while the limits last; more states are explored, and together they
+    /// bound every run: see [`crate::observe`].
+    pub exact_pruning: bool,
     /// What to log.
     pub log_level: LogLevel,
     /// How far to go.
@@ -182,6 +186,7 @@ impl Default for Options<'_> {
             strict_alignment: false,
             any_alignment: false,
             test_state_frequency: false,
+            exact_pruning: false,
             log_level: LogLevel::empty(),
             limits: Limits::default(),
             kernel_btf: None,

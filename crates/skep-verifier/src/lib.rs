@@ -32,6 +32,7 @@ mod input;
 mod liveness;
 mod map_table;
 mod obligations;
+pub mod observe;
 mod output;
 mod prune;
 mod refusal;
@@ -45,6 +46,7 @@ mod verifier;
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{Rejection, Statistics, Subprogram, Verified};
 
+use observe::Observer;
 use refusal::Refusal;
 use std::time::Instant;
 use verifier::Verifier;
@@ -56,8 +58,30 @@ use verifier::Verifier;
 /// uses what this verifier does not know yet: the message then begins with `skep does not verify`.
 #[allow(clippy::result_large_err, reason = "refusals are rare, and the path that makes one is cold")]
 pub fn verify(program: &Program<'_>, options: &Options<'_>) -> Result<Verified, Rejection> {
+    verify_with(program, options, None)
+}
+
+/// Verifies a program while `observer` watches.
+///
+/// # Errors
+/// As [`verify`].
+#[allow(clippy::result_large_err, reason = "refusals are rare, and the path that makes one is cold")]
+pub fn verify_observed(
+    program: &Program<'_>,
+    options: &Options<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Verified, Rejection> {
+    verify_with(program, options, Some(observer))
+}
+
+#[allow(clippy::result_large_err, reason = "refusals are rare, and the path that makes one is cold")]
+fn verify_with<'a>(
+    program: &'a Program<'a>,
+    options: &'a Options<'a>,
+    observer: Option<&'a mut (dyn Observer + 'a)>,
+) -> Result<Verified, Rejection> {
     let start = Instant::now();
-    let mut verifier = match Verifier::new(program, options) {
+    let mut verifier = match Verifier::new(program, options, observer) {
         Ok(verifier) => verifier,
         Err(refusal) => return Err(rejection_of_form(program, options, &refusal, start)),
     };

@@ -11,6 +11,7 @@ use crate::domain::register::Register;
 use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, same_calls};
 use crate::refusal::{Check, EINVAL, Refusal};
+use crate::report::Names;
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
@@ -245,9 +246,10 @@ impl Verifier<'_> {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .hint("nothing changes from one round of this loop to the next: it never ends");
             if let Some(old) = self.exploration.checkpoints.get(id) {
+                let names = Names { maps: &self.maps, values: &self.values };
                 refusal.before = vec![
-                    format!("cur state: {}", self.log.state(state, &self.maps, &self.values)),
-                    format!("old state: {}", self.log.state(&old.state, &self.maps, &self.values)),
+                    format!("cur state: {}", names.state(state)),
+                    format!("old state: {}", names.state(&old.state)),
                 ];
             }
             return Err(refusal.at(slot));
@@ -264,11 +266,12 @@ impl Verifier<'_> {
     fn covers(&self, id: CheckpointId, state: &State, exactness: Exactness) -> bool {
         let Some(old) = self.exploration.checkpoints.get(id) else { return false };
         let complete = exactness == Exactness::Relevant;
+        let everything = self.options.exact_pruning;
         let comparison = Comparison {
             values: &self.values,
-            exactness,
-            live: &self.live,
-            read: if complete { old.read } else { [u64::MAX; MAX_FRAMES] },
+            exactness: if everything && complete { Exactness::Within } else { exactness },
+            live: if everything { &[] } else { &self.live },
+            read: if complete && !everything { old.read } else { [u64::MAX; MAX_FRAMES] },
             uninitialised_readable: self.may_read_uninitialised(),
         };
         comparison.covers(&old.state, state)

@@ -9,6 +9,7 @@ use crate::explore::Exploration;
 use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
+use crate::observe::Observer;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Log;
 use crate::stack_depth::is_tail_call;
@@ -43,6 +44,7 @@ pub(crate) struct Verifier<'a> {
     pub(crate) facts: Vec<SlotFacts>,
     pub(crate) exploration: Exploration,
     pub(crate) log: Log<'a>,
+    pub(crate) observer: Option<&'a mut (dyn Observer + 'a)>,
     /// Global functions called, to be verified by themselves.
     pub(crate) globals_called: BTreeSet<usize>,
     /// Callbacks that run later and were put aside already.
@@ -58,7 +60,11 @@ pub(crate) struct Verifier<'a> {
 
 impl<'a> Verifier<'a> {
     /// Decodes the program, checks its shape and looks up what it refers to.
-    pub(crate) fn new(program: &'a Program<'a>, options: &'a Options<'a>) -> Check<Self> {
+    pub(crate) fn new(
+        program: &'a Program<'a>,
+        options: &'a Options<'a>,
+        observer: Option<&'a mut (dyn Observer + 'a)>,
+    ) -> Check<Self> {
         let info = tables::program_info(program.program_type);
         if program.insns.is_empty() || program.insns.len() > options.limits.program_slots as usize {
             return Err(Refusal::new(
@@ -93,6 +99,7 @@ impl<'a> Verifier<'a> {
             facts: vec![SlotFacts::default(); code.len()],
             exploration: Exploration::default(),
             log: Log::new(program, options),
+            observer,
             globals_called: BTreeSet::new(),
             later: HashSet::new(),
             stack_depth: vec![0; code.subprograms()],

@@ -207,6 +207,7 @@ impl UserKernel {
             log_level: LogLevel::from_bits_truncate(log_level),
             limits: self.config.limits,
             kernel_btf: Some(&self.kernel_btf.btf),
+            ..Options::default()
         };
         verify(&program, &options).map_err(Box::new)
     }

@@ -69,6 +69,7 @@ impl Verifier<'_> {
         self.set_arguments(&mut arguments, state, callback, facts)?;
         *later.frame_mut() = arguments;
         later.step = state.step;
+        later.visit = state.visit;
         // Its parent keeps the tree of states whole.
         later.parent = state.parent;
         self.put_aside(later, slot)

@@ -89,6 +89,8 @@ pub struct State {
     pub slot: usize,
     /// The last step of the path, an index into the explorer's list.
     pub step: u32,
+    /// The last instruction processed on this path, counted from 1 over all paths; 0 at its start.
+    pub visit: u32,
 }
 
 impl State {
@@ -104,6 +106,7 @@ impl State {
             written: [u64::MAX; MAX_FRAMES],
             slot,
             step: 0,
+            visit: 0,
         }
     }
 

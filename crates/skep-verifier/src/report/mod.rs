@@ -3,6 +3,7 @@
 mod state_text;
 
 use crate::domain::precision::Values;
+use crate::domain::register::Register;
 use crate::domain::state::State;
 use crate::input::{LineInfo, LogLevel, Options, Program};
 use crate::map_table::MapTable;
@@ -11,6 +12,25 @@ use crate::refusal::Refusal;
 use skep_isa::Insn;
 use skep_isa::text::Style;
 use std::fmt::Write as _;
+
+/// What a state refers to, for its text.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub(crate) maps: &'a MapTable<'a>,
+    pub(crate) values: &'a Values,
+}
+
+impl Names<'_> {
+    /// A state in Linux's notation.
+    pub(crate) fn state(&self, state: &State) -> String {
+        state_text::state(state, self.maps, self.values)
+    }
+
+    /// A register of the frame of index `frame` in Linux's notation.
+    pub(crate) fn register(&self, register: &Register, frame: usize) -> String {
+        state_text::text(register, frame, self.maps, self.values)
+    }
+}
 
 /// The log, as far as it was asked for.
 #[derive(Debug)]
@@ -28,19 +48,12 @@ impl<'a> Log<'a> {
     }
 
     /// An instruction about to be looked at; at the higher level with the state before it.
-    pub(crate) fn instruction(
-        &mut self,
-        slot: usize,
-        state: &State,
-        previous: Option<usize>,
-        maps: &MapTable<'_>,
-        values: &Values,
-    ) {
+    pub(crate) fn instruction(&mut self, slot: usize, state: &State, previous: Option<usize>, names: Names<'_>) {
         if !self.level.intersects(LogLevel::INSTRUCTIONS | LogLevel::STATES) {
             return;
         }
         if previous.is_none() {
-            self.line(&format!("{slot}: {}", state_text::state(state, maps, values)));
+            self.line(&format!("{slot}: {}", names.state(state)));
         }
         self.source_line(slot);
         let text = match Insn::decode(self.program.insns, slot) {
@@ -50,7 +63,7 @@ impl<'a> Log<'a> {
         let opcode = self.program.insns.get(slot).map_or(0, |s| s.opcode);
         let mut line = format!("{slot}: ({opcode:02x}) {text}");
         if self.level.contains(LogLevel::STATES) && previous.is_some() {
-            let _ = write!(line, " ; {}", state_text::state(state, maps, values));
+            let _ = write!(line, " ; {}", names.state(state));
         }
         self.line(&line);
     }
@@ -63,11 +76,6 @@ impl<'a> Log<'a> {
                 None => self.line(&format!("{slot}: safe")),
             }
         }
-    }
-
-    /// A state in Linux's notation.
-    pub(crate) fn state(&self, state: &State, maps: &MapTable<'_>, values: &Values) -> String {
-        state_text::state(state, maps, values)
     }
 
     fn source_line(&mut self, slot: usize) {

@@ -56,7 +56,7 @@ fn stack_slot(slot: &StackSlot, depth: usize, maps: &MapTable<'_>, values: &Valu
 }
 
 /// One register.
-fn text(register: &Register, depth: usize, maps: &MapTable<'_>, values: &Values) -> String {
+pub(super) fn text(register: &Register, depth: usize, maps: &MapTable<'_>, values: &Values) -> String {
     let precise = if register.is_scalar() && values.is_precise(register.origin) { "P" } else { "" };
     if let (Kind::Scalar, Some(constant)) = (register.kind, register.value.as_constant()) {
         return format!("{precise}{}", number(constant as i64));
