@@ -44,7 +44,7 @@ mod transfer;
 mod verifier;
 
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
-pub use output::{Rejection, Statistics, Subprogram, Verified};
+pub use output::{CallSite, Rejection, Statistics, Subprogram, Verified};
 
 use observe::Observer;
 use refusal::Refusal;
@@ -95,6 +95,8 @@ fn verify_with<'a>(
             log: verifier.log.finish(None, &statistics),
             original: fixed.original,
             probe_loads: fixed.probe_loads,
+            call_sites: fixed.call_sites,
+            zero_extensions: fixed.zero_extensions,
             statistics,
         }),
         Err(refusal) => {

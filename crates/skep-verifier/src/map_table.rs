@@ -41,6 +41,11 @@ impl<'a> MapTable<'a> {
         self.fds.iter().position(|f| *f == fd).map(|index| MapRef(index as u16))
     }
 
+    /// The file descriptor or index that instructions give for a map; inner maps have none.
+    pub(crate) fn fd(&self, map: MapRef) -> Option<i32> {
+        self.fds.get(usize::from(map.0)).copied()
+    }
+
     /// What a lookup in a map of maps gives.
     pub(crate) fn inner(&self, map: MapRef) -> Option<MapRef> {
         self.inner[usize::from(map.0)]

@@ -15,6 +15,29 @@ pub struct Verified {
     pub(crate) log: String,
     pub(crate) original: Vec<u32>,
     pub(crate) probe_loads: Vec<u32>,
+    pub(crate) call_sites: Vec<CallSite>,
+    pub(crate) zero_extensions: Vec<u32>,
+}
+
+/// What is the same about a helper call on every path. Calls of which nothing is known have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite {
+    /// Slot of the call in [`Verified::insns`].
+    pub slot: u32,
+    /// Number of the helper.
+    pub helper: u32,
+    /// The map it works on, an index into [`Verified::maps`]: its operation may stand in the place of the call.
+    pub map: Option<u32>,
+    /// The element that a tail call takes: the call may be a jump that is patched when that element changes.
+    pub tail_call_index: Option<u32>,
+    /// The first slot of the function that a `bpf_loop` without flags calls: the call may be a loop.
+    pub loop_body: Option<u32>,
+}
+
+impl CallSite {
+    pub(crate) fn says_something(&self) -> bool {
+        self.map.is_some() || self.tail_call_index.is_some() || self.loop_body.is_some()
+    }
 }
 
 /// One function of a verified program; the first is the main program.
@@ -67,6 +90,17 @@ impl Verified {
     /// can be read (Linux: `BPF_PROBE_MEM`).
     pub fn probe_loads(&self) -> &[u32] {
         &self.probe_loads
+    }
+
+    /// What is the same about a call on every path, ascending by slot.
+    pub fn call_sites(&self) -> &[CallSite] {
+        &self.call_sites
+    }
+
+    /// Slots of [`Verified::insns`], ascending, of 32-bit results whose upper half is read: where a machine does not
+    /// clear it by itself, it must be cleared there, and only there.
+    pub fn zero_extensions(&self) -> &[u32] {
+        &self.zero_extensions
     }
 }
 

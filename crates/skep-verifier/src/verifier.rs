@@ -6,6 +6,7 @@ use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
 use crate::domain::register::{Kind, MapRef, PointerFlags};
 use crate::explore::Exploration;
+use crate::fixup::call_site::CallKnowledge;
 use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
@@ -26,8 +27,8 @@ pub(crate) struct SlotFacts {
     pub(crate) seen: bool,
     /// What its base register points to, if it accesses memory.
     pub(crate) accesses: Option<(Kind, PointerFlags)>,
-    /// The map it was last called with.
-    pub(crate) map: Option<MapRef>,
+    /// If it calls a helper: what all paths agree on.
+    pub(crate) call: CallKnowledge,
 }
 
 /// One verification.

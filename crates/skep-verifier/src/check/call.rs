@@ -25,7 +25,8 @@ impl Verifier<'_> {
         for index in 0..self.helper_args(helper).len() {
             self.check_argument(state, helper, index, &mut facts)?;
         }
-        self.check_map_argument(helper, slot, &facts)?;
+        self.check_map_argument(helper, &facts)?;
+        self.note_call(state, slot, helper, &facts);
         if helper.flags.contains(HelperFlags::TAIL_CALL) {
             self.check_nothing_held(state, helper.name)?;
         }
@@ -85,7 +86,7 @@ impl Verifier<'_> {
     }
 
     /// Whether the map is one that this helper works on.
-    fn check_map_argument(&mut self, helper: &HelperProto, slot: usize, facts: &CallFacts) -> Check {
+    fn check_map_argument(&self, helper: &HelperProto, facts: &CallFacts) -> Check {
         let Some((map, _)) = facts.map else { return Ok(()) };
         let about = self.maps.facts(map);
         let info = tables::map_info(about.map_type);
@@ -102,7 +103,6 @@ impl Verifier<'_> {
                 helper.id
             ));
         }
-        self.facts[slot].map = Some(map);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub(crate) mod kernel_types;
+pub(crate) mod linux;
 
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper;
@@ -203,7 +204,8 @@ impl Case {
         }
     }
 
-    fn run(&self, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
+    /// Verifies it, for the small kernel.
+    pub(crate) fn run(&self, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
         let maps = self.maps()?;
         let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
         let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();

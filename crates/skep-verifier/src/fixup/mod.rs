@@ -1,14 +1,20 @@
 //! From an accepted program to what the engine runs.
 //!
-//! * Instructions that no path reaches are removed; jumps that go only one way become plain or vanish.
+//! * Instructions that no path reaches are removed; jumps that go only one way become plain; jumps to the next
+//!   instruction vanish.
 //! * Loads of context fields that are pointers of 4 bytes in the ABI become 8-byte loads from the field's slot (see
 //!   [`skep_abi::program_type`]).
 //! * File descriptors of maps become indices into [`crate::Verified::maps`].
 //! * Loads through typed kernel pointers are listed: they may fault, and then give 0.
+//! * What is the same about a call on every path ([`call_site`]), and where upper halves matter ([`zero_extension`]), is
+//!   listed for whoever compiles the program.
+
+pub(crate) mod call_site;
+mod zero_extension;
 
 use crate::cfg::successors;
 use crate::domain::register::Kind;
-use crate::output::Subprogram;
+use crate::output::{CallSite, Subprogram};
 use crate::refusal::{Check, EFAULT, Refusal};
 use crate::verifier::Verifier;
 use skep_isa::{CallTarget, Imm64, Insn, Size, Slot};
@@ -20,22 +26,31 @@ pub(crate) struct Fixed {
     pub(crate) maps: Vec<i32>,
     pub(crate) original: Vec<u32>,
     pub(crate) probe_loads: Vec<u32>,
+    pub(crate) call_sites: Vec<CallSite>,
+    pub(crate) zero_extensions: Vec<u32>,
 }
 
 impl Verifier<'_> {
     /// Applies all fix-ups.
     pub(crate) fn fixed_program(&self) -> Check<Fixed> {
         let mut maps = Vec::new();
-        let kept: Vec<(usize, Insn)> = self
+        let mut kept: Vec<(usize, Insn)> = self
             .code
             .iter()
             .filter(|(slot, _)| self.facts[*slot].seen)
             .filter_map(|(slot, insn)| Some((slot, self.one_way(slot, insn)?)))
             .map(|(slot, insn)| (slot, self.rewritten(slot, insn, &mut maps)))
             .collect();
-        let places = places(&kept, self.code.len());
-        let mut fixed =
-            Fixed { insns: Vec::new(), subprograms: Vec::new(), maps, original: Vec::new(), probe_loads: Vec::new() };
+        let places = remove_empty_jumps(&mut kept, self.code.len());
+        let mut fixed = Fixed {
+            insns: Vec::new(),
+            subprograms: self.kept_subprograms(&places),
+            call_sites: self.call_sites(&places, &kept, &maps),
+            zero_extensions: self.zero_extensions(&places),
+            maps,
+            original: Vec::new(),
+            probe_loads: Vec::new(),
+        };
         for (slot, insn) in &kept {
             let insn = moved(*slot, insn, &places).ok_or_else(|| {
                 Refusal::new(EFAULT, format!("the jump at {slot} does not fit after removal of dead code"))
@@ -48,8 +63,12 @@ impl Verifier<'_> {
                 fixed.original.push(*slot as u32);
             }
         }
-        fixed.subprograms = self.kept_subprograms(&places);
         Ok(fixed)
+    }
+
+    fn zero_extensions(&self, places: &[u32]) -> Vec<u32> {
+        let slots = zero_extension::zero_extensions(&self.code, &|slot| self.facts[slot].seen);
+        slots.into_iter().map(|slot| places[slot]).collect()
     }
 
     /// A jump one side of which no path takes; `None` if it does nothing.
@@ -118,6 +137,21 @@ impl Verifier<'_> {
                 })
             })
             .collect()
+    }
+}
+
+/// Drops jumps to the next instruction until there is none, and gives the [`places`] of what is left.
+fn remove_empty_jumps(kept: &mut Vec<(usize, Insn)>, len: usize) -> Vec<u32> {
+    loop {
+        let places = places(kept, len);
+        let before = kept.len();
+        kept.retain(|(slot, insn)| {
+            let target = successors(*slot, insn).jump.and_then(|target| places.get(usize::try_from(target).ok()?));
+            !matches!(insn, Insn::Jump { long: false, .. }) || target != Some(&(places[*slot] + 1))
+        });
+        if kept.len() == before {
+            return places;
+        }
     }
 }
 

@@ -1,0 +1,129 @@
+//! Loading cases into the Linux that runs the tests.
+//!
+//! A program that needs a loader with fewer capabilities is loaded by a thread that has given them up.
+
+use super::{Case, MapLine};
+use libtest_mimic::Failed;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use skep_abi::command::{BtfLoad, MapCreate, ObjectName, ProgLoad, ProgramFlags};
+use skep_btf::Endian;
+use skep_isa::Slot;
+use skep_kernel::{Errno, Handle, Kernel, calls};
+use skep_linux::LinuxKernel;
+use skep_verifier::Capabilities;
+use std::sync::Arc;
+
+/// Room for a log of a million instructions.
+const LOG_BYTES: usize = 32 << 20;
+
+/// The Linux kernel, if this process may load programs into it.
+pub(crate) fn kernel() -> Option<Arc<dyn Kernel>> {
+    let why = match LinuxKernel::open() {
+        Err(error) => error.to_string(),
+        Ok(kernel) => {
+            let kernel: Arc<dyn Kernel> = kernel;
+            let insns = skep_isa::text::assemble("r0 = 0\nexit").expect("a program");
+            let insns = Slot::write_program(&insns);
+            let probe = ProgLoad { prog_type: 1, insns: &insns, license: Some(c"GPL"), ..ProgLoad::default() };
+            match calls::prog_load(&kernel, probe) {
+                Ok(_) => return Some(kernel),
+                Err(failure) => format!("programs cannot be loaded into Linux: {}", failure.errno),
+            }
+        }
+    };
+    skep_testing::skip(&why);
+    None
+}
+
+pub(crate) fn create_maps(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<Vec<(String, Handle)>, Failed> {
+    let create = |map: MapLine| {
+        let facts = &map.facts;
+        let command = MapCreate {
+            map_type: facts.map_type.number(),
+            key_size: facts.key_size,
+            value_size: facts.value_size,
+            max_entries: facts.max_entries,
+            map_flags: facts.flags,
+            map_name: ObjectName::lossy(&map.name),
+            ..MapCreate::default()
+        };
+        let handle = calls::map_create(kernel, command).map_err(|errno| format!("map {}: {errno}", map.name))?;
+        Ok((map.name, handle))
+    };
+    case.maps()?.into_iter().map(create).collect()
+}
+
+/// The program, or why not: the errno and the log.
+pub(crate) type Answer = Result<Handle, (Errno, String)>;
+
+/// Loads a case whose instructions name maps by their descriptors.
+pub(crate) fn load(
+    kernel: &Arc<dyn Kernel>,
+    case: &Case,
+    insns: &[Slot],
+    more: ProgramFlags,
+) -> Result<Answer, Failed> {
+    let bytes = Slot::write_program(insns);
+    let mut flags = more;
+    flags.set(ProgramFlags::STRICT_ALIGNMENT, case.has_flag("strict_alignment"));
+    flags.set(ProgramFlags::ANY_ALIGNMENT, case.has_flag("any_alignment"));
+    flags.set(ProgramFlags::TEST_STATE_FREQ, case.has_flag("test_state_frequency"));
+    let btf = case.btf(insns);
+    let btf_handle = match &btf {
+        Some((btf, _)) => {
+            let bytes = btf.to_bytes(Endian::Little).map_err(|error| error.to_string())?;
+            let loaded = calls::btf_load(kernel, BtfLoad { btf: &bytes, ..BtfLoad::default() });
+            Some(loaded.map_err(|failure| format!("BTF: {}", failure.errno))?.0)
+        }
+        None => None,
+    };
+    let records: Vec<u8> = btf
+        .iter()
+        .flat_map(|(_, functions)| functions)
+        .flat_map(|(slot, id)| [slot.to_le_bytes(), id.0.to_le_bytes()].concat())
+        .collect();
+    let mut log = vec![0; LOG_BYTES];
+    let command = ProgLoad {
+        prog_type: case.program_type()?.number(),
+        expected_attach_type: case.attach_type()?.map_or(0, |attach| attach.number()),
+        insns: &bytes,
+        license: Some(if case.gpl_compatible() { c"GPL" } else { c"Proprietary" }),
+        log_level: 1,
+        log_buf: &mut log,
+        prog_flags: flags,
+        prog_btf_fd: btf_handle.as_ref().map_or(0, Handle::fd),
+        func_info_rec_size: if records.is_empty() { 0 } else { 8 },
+        func_info: &records,
+        ..ProgLoad::default()
+    };
+    let outcome =
+        with_capabilities(case.capabilities()?, || calls::prog_load(kernel, command).map(|(program, _)| program))?;
+    Ok(outcome.map_err(|failure| {
+        let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+        (failure.errno, String::from_utf8_lossy(&log[..end]).into_owned())
+    }))
+}
+
+/// Runs something on this thread with no more than these capabilities.
+fn with_capabilities<T>(wanted: Capabilities, run: impl FnOnce() -> T) -> Result<T, Failed> {
+    let table = [
+        (Capabilities::BPF, CapabilitySet::BPF),
+        (Capabilities::PERFMON, CapabilitySet::PERFMON),
+        (Capabilities::NET_ADMIN, CapabilitySet::NET_ADMIN),
+        (Capabilities::SYS_ADMIN, CapabilitySet::SYS_ADMIN),
+    ];
+    if wanted == Capabilities::all() {
+        return Ok(run());
+    }
+    let before = capabilities(None).map_err(|error| error.to_string())?;
+    let mut fewer = before;
+    for (ours, theirs) in table {
+        if !wanted.contains(ours) {
+            fewer.effective.remove(theirs);
+        }
+    }
+    set_capabilities(None, fewer).map_err(|error| error.to_string())?;
+    let result = run();
+    set_capabilities(None, before).map_err(|error| error.to_string())?;
+    Ok(result)
+}
