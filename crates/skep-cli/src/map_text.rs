@@ -37,7 +37,7 @@ struct Element {
 pub(crate) fn dump(loaded: &LoadedObject, limit: usize) -> Result<Vec<MapDump>, Failure> {
     let btf = loaded.spec().btf.as_deref();
     let mut dumps = Vec::new();
-    for (spec, map) in loaded.spec().maps.iter().zip(loaded.maps()) {
+    for (spec, map) in loaded.spec().maps.iter().filter(|spec| spec.autocreate).zip(loaded.maps()) {
         let Some(info) = map.map_type().map(|map_type| map_type.info()) else { continue };
         let shown = matches!(info.value_kind, ValueKind::Data | ValueKind::PerCpu) && map.key_size() > 0;
         if !shown || (spec.origin.is_data() && spec.freeze) {

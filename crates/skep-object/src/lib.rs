@@ -25,11 +25,13 @@
 
 mod elf;
 mod error;
+mod expectation;
 mod link;
 mod parse;
 mod spec;
 
 pub use error::{ErrorKind, ObjectError};
+pub use expectation::{Expectation, ExpectationError, Expectations, ExpectedOutcome, Pattern, ReturnValue};
 pub use link::{
     FUNC_INFO_SIZE, KernelObject, LINE_INFO_SIZE, LinkError, LinkProblem, LinkedProgram, POISON_CORE, POISON_KFUNC,
     POISON_MAP, Poisoned, Resolver,

@@ -91,6 +91,7 @@ pub(crate) fn data_map(name: &str, origin: MapOrigin, contents: Contents) -> Map
         key_type: None,
         value_type: None,
         pinning: Pinning::None,
+        autocreate: true,
         inner: None,
         initial_values: Vec::new(),
         contents: Some(contents),

@@ -78,6 +78,7 @@ fn definition(section: &Section<'_>, symbol: &Symbol<'_>, words: &[u32]) -> Resu
         value_type: None,
         // iproute2 knows two name spaces for pins; both mean "by name".
         pinning: if word(6) == 0 { Pinning::None } else { Pinning::ByName },
+        autocreate: true,
         inner: None,
         initial_values: Vec::new(),
         contents: None,

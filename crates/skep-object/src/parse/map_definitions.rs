@@ -101,6 +101,7 @@ fn empty(name: &str, section_offset: u32) -> MapSpec {
         key_type: None,
         value_type: None,
         pinning: Pinning::None,
+        autocreate: true,
         inner: None,
         initial_values: Vec::new(),
         contents: None,

@@ -8,6 +8,7 @@ use super::types::Types;
 use crate::elf::Elf;
 use crate::error::{ErrorKind, ObjectError, Result};
 use crate::spec::{CoreRelocationSpec, FunctionSpec, LineRecord, Linkage, ProgramIndex, ProgramSpec, Relocation};
+use skep_abi::command::ProgramFlags;
 use skep_btf::TypeId;
 use std::collections::HashMap;
 
@@ -149,6 +150,7 @@ fn build(entry: &Function<'_>, layout: &Layout<'_, '_>) -> ProgramSpec {
         section: section.to_owned(),
         kind: section_name::kind(name),
         autoload,
+        load_flags: ProgramFlags::empty(),
         insns: Vec::with_capacity(layout.end as usize),
         functions: Vec::with_capacity(layout.order.len()),
         lines: Vec::new(),

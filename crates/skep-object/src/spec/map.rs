@@ -87,6 +87,8 @@ pub struct MapSpec {
     pub value_type: Option<TypeId>,
     /// Pinning.
     pub pinning: Pinning,
+    /// To be created unless asked otherwise. Programs that refer to a map without it cannot be linked.
+    pub autocreate: bool,
     /// What the maps in a map of maps look like.
     pub inner: Option<Box<MapSpec>>,
     /// Elements of a map of maps or of programs.

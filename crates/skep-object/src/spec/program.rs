@@ -2,6 +2,7 @@
 
 use super::{ExternIndex, MapIndex};
 use skep_abi::attach_type::AttachType;
+use skep_abi::command::ProgramFlags;
 use skep_abi::program_type::ProgramType;
 use skep_btf::{RelocationKind, StringOffset, TypeId};
 use skep_isa::Slot;
@@ -122,6 +123,8 @@ pub struct ProgramSpec {
     pub kind: Option<ProgramKind>,
     /// To be loaded unless asked otherwise: `false` for `SEC("?…")`.
     pub autoload: bool,
+    /// Further flags of the load. The section's name has its own in `kind`.
+    pub load_flags: ProgramFlags,
     /// Slots; in the order of the machine that runs this, whatever the file's.
     pub insns: Vec<Slot>,
     /// Functions in order; they cover `insns` without gaps.

@@ -13,20 +13,22 @@ use skep_object::{MapSpec, ObjectSpec, Pinning, SlotValue};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Creates all maps, opens those that are pinned already, and fills in contents and inner maps.
+/// Creates the maps that are wanted, opens those that are pinned already, and fills in contents and inner maps.
 pub(super) fn create(
     object: &Object,
     spec: &ObjectSpec,
     kernel: &Arc<dyn Kernel>,
     btf: Option<&Handle>,
     options: &LoadOptions,
-) -> Result<Vec<RawMap>, Error> {
+) -> Result<Vec<Option<RawMap>>, Error> {
     let creator = Creator { object, kernel, btf, options };
-    let maps = spec.maps.iter().map(|map| creator.map(map)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = |map: &MapSpec| map.autocreate.then(|| creator.map(map)).transpose();
+    let maps = spec.maps.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
     for (map, outer) in spec.maps.iter().zip(&maps) {
+        let Some(outer) = outer else { continue };
         for initial in &map.initial_values {
             if let SlotValue::Map(inner) = initial.value {
-                let Some(inner) = maps.get(inner.0) else { continue };
+                let Some(Some(inner)) = maps.get(inner.0) else { continue };
                 outer.update(&initial.key.to_ne_bytes(), &inner.fd().to_ne_bytes())?;
             }
         }
@@ -37,10 +39,11 @@ pub(super) fn create(
 /// Puts loaded programs into the program arrays that name them.
 pub(super) fn fill_programs(
     spec: &ObjectSpec,
-    maps: &[RawMap],
+    maps: &[Option<RawMap>],
     programs: &BTreeMap<usize, Program>,
 ) -> Result<(), Error> {
     for (map, array) in spec.maps.iter().zip(maps) {
+        let Some(array) = array else { continue };
         for initial in &map.initial_values {
             if let SlotValue::Program(index) = initial.value
                 && let Some(program) = programs.get(&index.0)

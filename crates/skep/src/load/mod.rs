@@ -37,7 +37,8 @@ impl Default for LoadOptions {
 pub struct LoadedObject {
     spec: ObjectSpec,
     kernel: Arc<dyn Kernel>,
-    maps: Vec<RawMap>,
+    /// By index in the object; those not wanted are not there.
+    maps: Vec<Option<RawMap>>,
     programs: BTreeMap<usize, Program>,
     refused: Vec<Error>,
 }
@@ -83,7 +84,7 @@ impl LoadedObject {
         })
     }
 
-    /// The maps, in the object's order, data sections included.
+    /// The maps that were created, in the object's order, data sections included.
     ///
     /// ```no_run
     /// # fn f(loaded: &skep::LoadedObject) -> Result<(), skep::Error> {
@@ -92,8 +93,8 @@ impl LoadedObject {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn maps(&self) -> &[RawMap] {
-        &self.maps
+    pub fn maps(&self) -> impl Iterator<Item = &RawMap> {
+        self.maps.iter().flatten()
     }
 
     /// A map.
@@ -111,8 +112,8 @@ impl LoadedObject {
     /// # Errors
     /// [`Error::Missing`] with the names there are.
     pub fn map(&self, name: &str) -> Result<&RawMap, Error> {
-        self.maps.iter().find(|map| map.name() == name).ok_or_else(|| {
-            let available = self.maps.iter().map(|m| m.name().to_owned()).collect();
+        self.maps().find(|map| map.name() == name).ok_or_else(|| {
+            let available = self.maps().map(|m| m.name().to_owned()).collect();
             Error::Missing { what: "map", name: name.to_owned(), available }
         })
     }
@@ -130,7 +131,7 @@ impl LoadedObject {
     pub fn global<T: zerocopy::FromBytes>(&self, name: &str) -> Result<T, Error> {
         let unknown = || Error::Global(skep_object::GlobalError::Unknown(name.to_owned()));
         let global = self.spec.global(name).ok_or_else(unknown)?;
-        let map = self.maps.get(global.map.0).ok_or_else(unknown)?;
+        let map = self.maps.get(global.map.0).and_then(Option::as_ref).ok_or_else(unknown)?;
         let value = map.lookup(&0u32.to_ne_bytes())?.ok_or_else(unknown)?;
         let range = global.offset as usize..(global.offset as usize).saturating_add(global.size as usize);
         T::read_from_bytes(value.get(range).ok_or_else(unknown)?).map_err(|_| {

@@ -113,9 +113,9 @@ impl Attempt<'_> {
     }
 
     fn load(&self, log_level: u32, log_buf: &mut [u8]) -> Result<(Handle, u32), Failure> {
-        let mut flags = ProgramFlags::empty();
-        flags.set(ProgramFlags::SLEEPABLE, self.kind.sleepable);
-        flags.set(ProgramFlags::XDP_HAS_FRAGS, self.kind.xdp_has_frags);
+        let mut flags = self.spec.load_flags;
+        flags |= if self.kind.sleepable { ProgramFlags::SLEEPABLE } else { ProgramFlags::empty() };
+        flags |= if self.kind.xdp_has_frags { ProgramFlags::XDP_HAS_FRAGS } else { ProgramFlags::empty() };
         // Function and line records mean nothing without the BTF they refer to.
         let (func_info, line_info) =
             if self.btf_fd > 0 { (&*self.linked.func_info, &*self.linked.line_info) } else { (&[][..], &[][..]) };

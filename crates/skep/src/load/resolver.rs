@@ -9,13 +9,13 @@ use std::sync::Arc;
 /// Resolves references in a kernel.
 pub(super) struct KernelResolver<'a> {
     kernel: &'a Arc<dyn Kernel>,
-    maps: &'a [RawMap],
+    maps: &'a [Option<RawMap>],
     types: Vec<Arc<Btf>>,
 }
 
 impl<'a> KernelResolver<'a> {
     /// The kernel's BTF is read only if the object needs it.
-    pub(super) fn new(spec: &ObjectSpec, kernel: &'a Arc<dyn Kernel>, maps: &'a [RawMap]) -> Self {
+    pub(super) fn new(spec: &ObjectSpec, kernel: &'a Arc<dyn Kernel>, maps: &'a [Option<RawMap>]) -> Self {
         let wants_types = spec.programs.iter().any(|program| {
             !program.core_relocations.is_empty() || program.kind.as_ref().is_some_and(|kind| kind.attach_btf)
         }) || !spec.externs.is_empty();
@@ -26,7 +26,7 @@ impl<'a> KernelResolver<'a> {
 
 impl Resolver for KernelResolver<'_> {
     fn map_fd(&self, map: MapIndex) -> Option<i32> {
-        self.maps.get(map.0).map(RawMap::fd)
+        self.maps.get(map.0)?.as_ref().map(RawMap::fd)
     }
 
     fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {

@@ -110,7 +110,7 @@ impl Ids {
     pub(crate) fn of(loaded: &skep::LoadedObject) -> Ids {
         Ids {
             programs: loaded.programs().map(|p| p.info().expect("program info").id).collect(),
-            maps: loaded.maps().iter().map(|m| m.info().id).collect(),
+            maps: loaded.maps().map(|m| m.info().id).collect(),
         }
     }
 
