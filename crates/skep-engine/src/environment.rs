@@ -1,6 +1,7 @@
 //! The door through which a running program leaves: helpers, kernel functions, packet loads.
 
 use skep_isa::Size;
+use skep_verifier::{Lie, Place};
 
 use crate::machine::Machine;
 
@@ -30,6 +31,9 @@ pub enum Fault {
     /// No such kernel function in this environment.
     #[error("unknown kernel function {0}")]
     UnknownKfunc(u32),
+    /// What the verifier claimed does not hold (paranoid mode only).
+    #[error("the verifier is wrong: {0}")]
+    Claim(Box<Lie>),
     /// An address that is not one of a function was called.
     #[error("call to {0:#x}, which is no function")]
     BadFunction(u64),
@@ -70,6 +74,14 @@ pub trait Environment {
     /// the function then returns 0. `context` is r6. Negative offsets are those of `SKF_NET_OFF` and `SKF_LL_OFF`.
     fn load_packet(&mut self, context: u64, offset: i32, size: Size) -> Option<u64> {
         let _ = (context, offset, size);
+        None
+    }
+
+    /// Whether `wanted` holds for the address of one of the things that are such a place, maps by their index in
+    /// [`skep_verifier::Verified::maps`]. `None` where the environment does not know their addresses: pointers to them
+    /// then go unchecked in the paranoid mode, which alone asks.
+    fn any(&self, place: Place, wanted: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
+        let _ = (place, wanted);
         None
     }
 }

@@ -1,10 +1,12 @@
 //! A program ready to run: decoded, its jumps resolved, its references to maps replaced by addresses.
 
 use skep_isa::{Imm64, Slot};
-use skep_verifier::{Subprogram, Verified};
+use skep_verifier::{Claims, Subprogram, Verified};
+use std::sync::Arc;
 
 use crate::lower::{self, Lowered};
 use crate::op::Op;
+use crate::paranoid::Beliefs;
 use crate::stack::FRAME_BYTES;
 
 /// Most slots of a program (Linux: `BPF_COMPLEXITY_LIMIT_INSNS`).
@@ -60,6 +62,7 @@ pub struct Executable {
     /// By slot, ascending.
     functions: Box<[Entry]>,
     verified: bool,
+    beliefs: Option<Beliefs>,
 }
 
 impl Executable {
@@ -93,7 +96,7 @@ impl Executable {
             known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
         };
         let Lowered { ops, functions } = lower::lower(slots, probe_loads, stack_of, resolve)?;
-        Ok(Executable { ops, functions, verified: false })
+        Ok(Executable { ops, functions, verified: false, beliefs: None })
     }
 
     /// The same program, taken for verified although Skep's verifier has not seen it: another's has, or it is known.
@@ -103,6 +106,17 @@ impl Executable {
     /// verifier had proved it.
     pub unsafe fn trusted(self) -> Self {
         Executable { verified: true, ..self }
+    }
+
+    /// The same program with what the verifier claims about it, for the paranoid mode. `verified` is what it was made
+    /// from; the claims are those of the same program, see [`Claims::of`].
+    pub fn with_claims(self, verified: &Verified, claims: Arc<Claims>) -> Self {
+        Executable { beliefs: Some(Beliefs::new(verified, claims)), ..self }
+    }
+
+    /// What the verifier claims about it.
+    pub(crate) fn beliefs(&self) -> Option<&Beliefs> {
+        self.beliefs.as_ref()
     }
 
     /// Whether it may run on native addresses.

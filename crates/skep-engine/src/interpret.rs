@@ -11,6 +11,7 @@ use crate::executable::{Entry, Executable};
 use crate::machine::{Current, Machine};
 use crate::memory::{FrameBounds, Memory};
 use crate::op::{Code, Op, for_each_family};
+use crate::paranoid;
 use crate::stack::{MAX_FRAMES, Mark};
 
 /// How often one frame's `may_goto` instructions fall through (Linux: `BPF_MAX_LOOPS`).
@@ -20,6 +21,8 @@ const MAY_GOTO_BUDGET: u32 = 8 << 20;
 trait Access {
     /// Instructions are counted, frames are regions, and nesting is limited.
     const CHECKED: bool;
+    /// Each instruction is preceded by a look at what the verifier claimed.
+    const INSPECTED: bool = false;
 
     /// The native address of `len` bytes.
     fn resolve(machine: &Machine<'_>, address: u64, len: u64, write: bool) -> Result<*mut u8, Fault>;
@@ -65,6 +68,22 @@ impl Access for Checked {
     }
 }
 
+/// As [`Checked`], and the verifier is checked as well.
+struct Inspected;
+
+impl Access for Inspected {
+    const CHECKED: bool = true;
+    const INSPECTED: bool = true;
+
+    fn resolve(machine: &Machine<'_>, address: u64, len: u64, write: bool) -> Result<*mut u8, Fault> {
+        Checked::resolve(machine, address, len, write)
+    }
+
+    fn probe(machine: &Machine<'_>, address: u64, len: u64) -> Option<*mut u8> {
+        Checked::probe(machine, address, len)
+    }
+}
+
 /// Runs a function of the machine's current program to its `exit`.
 pub(crate) fn execute(
     machine: &mut Machine<'_>,
@@ -74,6 +93,7 @@ pub(crate) fn execute(
 ) -> Result<u64, Fault> {
     match machine.memory {
         Memory::Native => call::<Native>(machine, environment, entry, args),
+        Memory::Regions(_) if machine.watch.is_some() => call::<Inspected>(machine, environment, entry, args),
         Memory::Regions(_) => call::<Checked>(machine, environment, entry, args),
     }
 }
@@ -146,7 +166,7 @@ fn pop_frame<A: Access>(machine: &mut Machine<'_>, mark: Mark) {
 }
 
 /// Registers r0 to r10. Sixteen, so that a masked register number needs no bounds check.
-type Registers = [u64; 16];
+pub(crate) type Registers = [u64; 16];
 
 #[inline(always)]
 fn operand_address(op: Op, base: u64) -> u64 {
@@ -247,6 +267,9 @@ macro_rules! define_run {
                         return Err(Fault::Budget(machine.budget));
                     }
                     machine.budget_left -= 1;
+                }
+                if A::INSPECTED {
+                    paranoid::inspect(machine, environment, executable, pc, &r, frame)?;
                 }
                 debug_assert!(pc < ops.len());
                 // SAFETY: `pc` is an entry or jump target, both below the number of slots, or one past an operation

@@ -5,8 +5,10 @@
 //!
 //! * *Verified* programs run on native addresses without checks ([`Executable::run`]).
 //! * The [`Sandbox`] checks each access against the regions it was lent, and counts instructions.
+//! * The *paranoid* mode is a sandbox that also holds every register against what the verifier claimed, before every
+//!   instruction.
 //!
-//! Both are one interpreter loop over one pre-decoded form, instantiated twice; what instructions compute is
+//! All are one interpreter loop over one pre-decoded form, instantiated three times; what instructions compute is
 //! `skep-isa`'s `eval`. The JIT compiler's place is beside the loop: a third [`Mode`] under the same contract.
 //!
 //! Hosts are little-endian (x86-64, aarch64).
@@ -24,6 +26,7 @@ mod machine;
 mod memory;
 mod mode;
 mod op;
+mod paranoid;
 mod run;
 mod stack;
 

@@ -8,6 +8,7 @@ use crate::executable::Executable;
 use crate::interpret;
 use crate::memory::{Memory, Region, Regions};
 use crate::mode::Mode;
+use crate::paranoid::Watch;
 use crate::stack::{Chunk, Stack};
 
 /// Tail calls of one run (Linux: `MAX_TAIL_CALL_CNT`).
@@ -45,6 +46,8 @@ pub struct Machine<'a> {
     pub(crate) next: Option<Arc<Executable>>,
     pub(crate) budget_left: u64,
     pub(crate) budget: u64,
+    /// Frames as the paranoid mode sees them.
+    pub(crate) watch: Option<Watch>,
     tail_calls: u32,
 }
 
@@ -71,6 +74,7 @@ impl<'a> Machine<'a> {
             next: None,
             budget_left: budget,
             budget,
+            watch: None,
             tail_calls: 0,
         }
     }
@@ -79,6 +83,7 @@ impl<'a> Machine<'a> {
     pub fn mode(&self) -> Mode {
         match self.memory {
             Memory::Native => Mode::Interpreter,
+            Memory::Regions(_) if self.watch.is_some() => Mode::Paranoid,
             Memory::Regions(_) => Mode::Sandbox,
         }
     }

@@ -13,18 +13,26 @@ pub enum Mode {
     Interpreter,
     /// Any program, with each access checked and instructions counted.
     Sandbox,
+    /// The sandbox, for verified programs: every register is also held against what the verifier claimed.
+    Paranoid,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: &[Mode] = &[Mode::Interpreter, Mode::Sandbox];
+    pub const ALL: &[Mode] = &[Mode::Interpreter, Mode::Sandbox, Mode::Paranoid];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Mode::Interpreter => "interpreter",
             Mode::Sandbox => "sandbox",
+            Mode::Paranoid => "paranoid",
         }
+    }
+
+    /// Whether each access to memory is checked.
+    pub const fn is_checked(self) -> bool {
+        matches!(self, Mode::Sandbox | Mode::Paranoid)
     }
 }
 
@@ -36,7 +44,7 @@ impl fmt::Display for Mode {
 
 /// A name that is none of [`Mode::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine `{0}`: use `interpreter` or `sandbox`")]
+#[error("unknown engine `{0}`: use `interpreter`, `sandbox` or `paranoid`")]
 pub struct UnknownMode(String);
 
 impl FromStr for Mode {

@@ -5,6 +5,7 @@ use crate::executable::{Entry, Executable};
 use crate::interpret;
 use crate::machine::Machine;
 use crate::memory::{Region, Regions};
+use crate::paranoid::Watch;
 use crate::stack;
 
 impl Executable {
@@ -97,12 +98,18 @@ impl Executable {
 pub struct Sandbox<'m> {
     regions: Regions<'m>,
     budget: u64,
+    paranoid: bool,
 }
 
 impl<'m> Sandbox<'m> {
     /// A sandbox without memory (but a stack), and how many instructions the run may take.
     pub fn new(budget: u64) -> Self {
-        Sandbox { regions: Regions::default(), budget }
+        Sandbox { regions: Regions::default(), budget, paranoid: false }
+    }
+
+    /// Holds what runs against the verifier's claims, too, where the executable has some ([`Executable::with_claims`]).
+    pub fn paranoid(self) -> Self {
+        Sandbox { paranoid: true, ..self }
     }
 
     /// Lends memory to the program and gives its address there. A region that begins at the same address is replaced;
@@ -130,6 +137,7 @@ impl<'m> Sandbox<'m> {
         args: [u64; 5],
     ) -> Result<u64, Fault> {
         let mut machine = Machine::sandboxed(executable, chunk, self.regions, self.budget);
+        machine.watch = self.paranoid.then(Watch::default);
         interpret::execute(&mut machine, environment, executable.main(), args)
     }
 }

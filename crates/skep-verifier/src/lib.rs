@@ -24,6 +24,7 @@
 mod branch;
 mod cfg;
 mod check;
+mod claims;
 mod domain;
 mod equivalence;
 mod explore;
@@ -43,6 +44,7 @@ mod tables;
 mod transfer;
 mod verifier;
 
+pub use claims::{Claims, Lie, Place, Running, RunningFrame};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{CallSite, Rejection, Statistics, Subprogram, Verified};
 

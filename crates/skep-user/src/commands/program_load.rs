@@ -14,7 +14,9 @@ use skep_abi::program_type::{ContextInfo, ProgramType};
 use skep_btf::TypeId;
 use skep_engine::{Executable, LinkError, Mode};
 use skep_isa::{Imm64, Slot};
-use skep_verifier::{AttachTarget, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify};
+use skep_verifier::{
+    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
+};
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
 
@@ -181,6 +183,16 @@ impl UserKernel {
     }
 
     fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Box<Rejection>> {
+        self.as_verifier_sees(request, log_level, |program, options| verify(program, options).map_err(Box::new))
+    }
+
+    /// Hands a request to the verifier.
+    fn as_verifier_sees<T>(
+        &self,
+        request: &Request,
+        log_level: u32,
+        verify: impl FnOnce(&skep_verifier::Program<'_>, &Options<'_>) -> T,
+    ) -> T {
         let facts: Vec<(i32, MapFacts)> = request.maps.iter().map(|(fd, map)| (*fd, map.facts())).collect();
         let btf = request.btf.as_ref().map(|object| ProgramBtf {
             btf: &object.btf,
@@ -209,11 +221,30 @@ impl UserKernel {
             kernel_btf: Some(&self.kernel_btf.btf),
             ..Options::default()
         };
-        verify(&program, &options).map_err(Box::new)
+        verify(&program, &options)
+    }
+
+    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much; any
+    /// other refusal then is a fault of the verifier, which ended paths that it should have followed.
+    fn claims(&self, request: &Request) -> Result<Option<Arc<Claims>>, Refusal> {
+        let claims =
+            self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
+        match claims {
+            Ok((_, claims)) => Ok(claims.is_complete().then(|| Arc::new(claims))),
+            Err(rejection) if rejection.errno == Errno::E2BIG.0 => Ok(None),
+            Err(rejection) => {
+                let message = format!("accepted, but refused when explored completely: {}\n", rejection.message);
+                Err(refuse(Errno::EFAULT, message))
+            }
+        }
     }
 
     /// Makes the program ready to run; its id and name come later.
     fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
+        let claims = match &verified {
+            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request)?,
+            _ => None,
+        };
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();
         let traits = TailCallTraits {
             program_type: request.program_type,
@@ -243,7 +274,10 @@ impl UserKernel {
                     .iter()
                     .filter_map(|fd| maps.iter().find(|(other, _)| other == fd).map(|(_, map)| map.clone()))
                     .collect();
-                let executable = Executable::from_verified(&verified, |imm| resolve(&maps, imm));
+                let mut executable = Executable::from_verified(&verified, |imm| resolve(&maps, imm));
+                if let Some(claims) = claims {
+                    executable = executable.map(|executable| executable.with_claims(&verified, claims));
+                }
                 record.verified_insns = verified.statistics().instructions_processed;
                 record.insns = verified.insns().to_vec();
                 record.subprograms = verified.subprograms().to_vec();

@@ -39,6 +39,7 @@ pub(super) fn for_each_map_elem(call: &mut Call<'_, '_, '_>) -> HelperResult {
         // An array's key is a number of ours on the stack: it goes away with the visit.
         call.lend(key, key_size);
         call.lend(value, value_size);
+        call.note_value(map, value);
         let result = call.call_back(callback, [map_address, key, value, context, 0]);
         call.machine.conceal(key);
         match result {

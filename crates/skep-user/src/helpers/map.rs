@@ -12,11 +12,12 @@ fn found(call: &mut Call<'_, '_, '_>, map: &Map, address: u64) -> u64 {
     }
     if matches!(map.map_type(), MapType::ArrayOfMaps | MapType::HashOfMaps) {
         // What is found is a map: nothing to read or write, but one to pass on.
-        if call.machine.mode() == skep_engine::Mode::Sandbox {
+        if call.machine.mode().is_checked() {
             call.env.seen_maps.push(address);
         }
         return address;
     }
+    call.note_value(map, address);
     call.lend(address, map.definition.value.size)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::maps;
 use crate::run::{Call, HelperResult};
-use skep_engine::{Fault, Mode};
+use skep_engine::Fault;
 
 /// How often an unverified program may find a lock taken before it is ended: it may be its own.
 const PATIENCE: u32 = 1 << 16;
@@ -10,7 +10,7 @@ const PATIENCE: u32 = 1 << 16;
 /// `long bpf_spin_lock(lock)`
 pub(super) fn lock(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let word = call.word(call.args[0])?;
-    if call.machine.mode() != Mode::Sandbox {
+    if !call.machine.mode().is_checked() {
         maps::spin_lock(word);
         return Ok(0);
     }

@@ -42,6 +42,11 @@ pub trait Context: sealed::Sealed {
         None
     }
 
+    /// Where its metadata and its data begin and where they end, if there is a packet.
+    fn packet_addresses(&self) -> Option<[u64; 3]> {
+        None
+    }
+
     /// The packet was moved or resized: brings the context's pointers and lengths up to date.
     fn refresh(&mut self) {}
 
@@ -143,6 +148,10 @@ impl Context for StructContext {
 
     fn packet(&mut self) -> Option<&mut Packet> {
         self.packet.as_mut()
+    }
+
+    fn packet_addresses(&self) -> Option<[u64; 3]> {
+        self.packet.as_ref().map(Packet::addresses)
     }
 
     fn refresh(&mut self) {

@@ -13,7 +13,9 @@ use crate::world::Task;
 use skep_abi::errno::Errno;
 use skep_engine::{Environment, Fault, Machine, Mode};
 use skep_isa::Size;
+use skep_verifier::Place;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 /// The state of one run.
@@ -40,6 +42,8 @@ pub(crate) struct RunEnvironment<'a> {
     pub(crate) random: Random,
     /// Inner maps that the run has looked up (sandbox only).
     pub(crate) seen_maps: Vec<u64>,
+    /// Addresses of maps and of values in them that the run was given (paranoid mode only).
+    pub(crate) seen_values: Vec<(u64, u64)>,
 }
 
 /// One call of a helper.
@@ -103,6 +107,24 @@ impl Environment for RunEnvironment<'_> {
         part.read(&mut bytes[8 - len..]);
         Some(u64::from_be_bytes(bytes))
     }
+
+    fn any(&self, place: Place, wanted: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
+        let map = |index: i32| usize::try_from(index).ok().and_then(|index| self.program.maps.get(index));
+        let packet = |index: usize| self.context.packet_addresses().map(|addresses| addresses[index]);
+        Some(match place {
+            Place::Context => wanted(self.context.address()),
+            Place::PacketMeta => wanted(packet(0)?),
+            Place::Packet => wanted(packet(1)?),
+            Place::PacketEnd => wanted(packet(2)?),
+            Place::Map(index) => wanted(Arc::as_ptr(map(index)?) as u64),
+            Place::MapValue(index) => {
+                let map = map(index)?;
+                let address = Arc::as_ptr(map) as u64;
+                map.implementation.direct_values().is_some_and(|values| wanted(values.address()))
+                    || self.seen_values.iter().any(|(of, value)| *of == address && wanted(*value))
+            }
+        })
+    }
 }
 
 impl RunEnvironment<'_> {
@@ -121,7 +143,7 @@ impl<'a> Call<'_, 'a, '_> {
     /// The map behind a map argument.
     pub(crate) fn map(&self, address: u64) -> Result<&'a Map, HelperError> {
         let env = &self.env;
-        if self.machine.mode() == Mode::Sandbox {
+        if self.machine.mode().is_checked() {
             let own = env.program.maps.iter().any(|map| std::ptr::from_ref::<Map>(map) as u64 == address);
             if !own && !env.seen_maps.contains(&address) {
                 return Err(Fault::Memory { address, len: 8, write: false }.into());
@@ -137,7 +159,7 @@ impl<'a> Call<'_, 'a, '_> {
     pub(crate) fn size(&self, size: u64) -> Result<usize, HelperError> {
         const LARGEST: usize = 1 << 24;
         let size = size as u32 as usize;
-        if size > LARGEST && self.machine.mode() == Mode::Sandbox {
+        if size > LARGEST && self.machine.mode().is_checked() {
             return Err(Fault::Memory { address: 0, len: size as u64, write: true }.into());
         }
         Ok(size)
@@ -155,7 +177,9 @@ impl<'a> Call<'_, 'a, '_> {
 
     /// Lets the program use memory that a helper found: in the sandbox it becomes a region.
     pub(crate) fn lend(&mut self, address: u64, len: usize) -> u64 {
-        if let (Mode::Sandbox, Some(memory)) = (self.machine.mode(), NonNull::new(address as *mut u8)) {
+        if self.machine.mode().is_checked()
+            && let Some(memory) = NonNull::new(address as *mut u8)
+        {
             // SAFETY: callers pass memory that stays mapped until the run ends (map values, ring records, task structs)
             // and that nobody holds a Rust reference to which forbids writing.
             unsafe { self.machine.expose(memory, len, true) };
@@ -165,16 +189,26 @@ impl<'a> Call<'_, 'a, '_> {
 
     /// The same for memory that the program must not write.
     pub(crate) fn lend_read_only(&mut self, address: u64, len: usize) -> u64 {
-        if let (Mode::Sandbox, Some(memory)) = (self.machine.mode(), NonNull::new(address as *mut u8)) {
+        if self.machine.mode().is_checked()
+            && let Some(memory) = NonNull::new(address as *mut u8)
+        {
             // SAFETY: as in `lend`; nobody writes.
             unsafe { self.machine.expose(memory, len, false) };
         }
         address
     }
 
+    /// Keeps in mind that the program got a map's value, to be told from other pointers.
+    pub(crate) fn note_value(&mut self, map: &Map, value: u64) {
+        let seen = (std::ptr::from_ref(map) as u64, value);
+        if self.machine.mode() == Mode::Paranoid && !self.env.seen_values.contains(&seen) {
+            self.env.seen_values.push(seen);
+        }
+    }
+
     /// Lets the program use the packet's memory, which may be another since it grew.
     pub(crate) fn lend_context(&mut self) {
-        if self.machine.mode() == Mode::Sandbox {
+        if self.machine.mode().is_checked() {
             for lent in self.env.context.lend() {
                 self.lend(lent.address, lent.len);
             }
@@ -183,7 +217,7 @@ impl<'a> Call<'_, 'a, '_> {
 
     /// Lets a program that is tail-called use the maps whose values it addresses directly.
     pub(crate) fn lend_values_of(&mut self, program: &Program) {
-        if self.machine.mode() == Mode::Sandbox {
+        if self.machine.mode().is_checked() {
             for values in program.maps.iter().filter_map(|map| map.implementation.direct_values()) {
                 self.lend(values.address(), values.len());
             }

@@ -52,6 +52,7 @@ impl UserKernel {
             held_locks: Vec::new(),
             random: Random::new(self.next_seed()),
             seen_maps: Vec::new(),
+            seen_values: Vec::new(),
         };
         let timed = options.timed || self.statistics.are_on();
         let start = timed.then(Instant::now);
@@ -95,6 +96,9 @@ impl UserKernel {
                 let writable = !map.definition.flags.contains(MapFlags::RDONLY_PROG);
                 lend(&mut sandbox, values.address(), values.len(), writable);
             }
+        }
+        if self.config.mode == Mode::Paranoid {
+            sandbox = sandbox.paranoid();
         }
         sandbox.run(&program.executable, environment, [address, 0, 0, 0, 0])
     }

@@ -63,7 +63,6 @@ impl KnownBits {
     }
 
     /// Whether `x` is a member.
-    #[cfg(test)]
     pub const fn contains(self, x: u64) -> bool {
         x & !self.unknown == self.value
     }

@@ -96,7 +96,6 @@ impl Scalar {
     }
 
     /// Whether `x` is a member.
-    #[cfg(test)]
     pub const fn contains(&self, x: u64) -> bool {
         let (signed, low) = (x as i64, x as u32);
         self.bits.contains(x)
