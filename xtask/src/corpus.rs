@@ -3,6 +3,7 @@
 mod conformance;
 mod csv;
 mod deviations;
+mod objects;
 mod selftests;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,9 @@ Linux refuses, Skep accepts and that file does not name makes this command fail.
 Examples:
   cargo xtask corpus                                  the conformance vectors
   cargo xtask corpus --build                          build the selftests into target/selftests and compare
-  cargo xtask corpus --selftests target/selftests     compare again")]
+  cargo xtask corpus --selftests target/selftests     compare again
+  sudo -E cargo xtask corpus --objects DIR --verdicts linux.csv
+                                                      compare with the running Linux on any objects")]
 pub(crate) struct Arguments {
     /// Conformance vectors [default: ../shared/conformance/conformance.json].
     #[arg(long, value_name = "FILE")]
@@ -34,7 +37,10 @@ pub(crate) struct Arguments {
     /// Build those objects first, by ../shared/selftests/build.sh [default folder: target/selftests].
     #[arg(long)]
     build: bool,
-    /// Linux's verdicts [default: ../shared/selftests/verdicts.csv].
+    /// Compare our verifier's verdicts on all programs of the objects in this folder with those of the running Linux.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["selftests", "build"], requires = "verdicts")]
+    objects: Option<PathBuf>,
+    /// Linux's verdicts; with --objects, where they are kept: only what is not there is asked [default: ../shared/selftests/verdicts.csv].
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
     /// Print every disagreement about the selftests, and every other message, instead of what is not explained.
@@ -60,6 +66,9 @@ fn or_beside(given: Option<&Path>, default: &str) -> PathBuf {
 /// A file is missing, a vector of the instruction set has another answer than it must have, or our verifier accepts
 /// what it must not.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
+    if let (Some(folder), Some(verdicts)) = (&arguments.objects, &arguments.verdicts) {
+        return objects::run(folder, verdicts, arguments.all);
+    }
     conformance::run(&or_beside(arguments.conformance.as_deref(), "conformance/conformance.json"))?;
     let Some(folder) = arguments.selftests() else {
         println!("\nverifier selftests: not run, --build makes their objects, --selftests DIR names them");

@@ -1,9 +1,10 @@
 //! Running other programs, visibly.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Why a command of ours could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +140,39 @@ impl Step {
             return Err(Error::Failed { line: self.line(), status: output.status });
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// As [`Step::answer`], of a program that is ended after a while; `None` if it was, or if it ended by a signal.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn answer_within(&self, limit: Duration) -> Result<Option<String>, Error> {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(self.start_error())?;
+        let mut stdout = child.stdout.take();
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            // What could be read counts: a child that ends early closes its side.
+            _ = stdout.as_mut().map(|stdout| stdout.read_to_end(&mut text));
+            text
+        });
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            match child.try_wait().map_err(self.start_error())? {
+                Some(status) => break Some(status),
+                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+                None => break None,
+            }
+        };
+        if status.is_none() {
+            // It may have ended by itself in between; either way it is waited for.
+            _ = child.kill();
+            _ = child.wait();
+        }
+        let text = reader.join().unwrap_or_default();
+        let ended = status.is_some_and(|status| status.code().is_some_and(|code| code <= 2));
+        Ok(ended.then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// Whether it starts and exits with 0, quietly.

@@ -1,5 +1,6 @@
 //! Verifying an object's programs without any kernel: maps become facts, references become small numbers.
 
+use skep_abi::command::ProgramFlags;
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
@@ -50,7 +51,7 @@ impl<'a> Offline<'a> {
         Offline { object, kernel_types: vec![kernel], maps, unusable }
     }
 
-    /// Links and verifies one program.
+    /// Links and verifies one program, under the flags of its load.
     pub(crate) fn check(&self, program: &ProgramSpec, options: &Options<'_>) -> Verdict {
         let Some(kind) = &program.kind else {
             return Verdict::Environment(format!("section '{}' names no known program type", program.section));
@@ -76,12 +77,18 @@ impl<'a> Offline<'a> {
             attach_type: kind.attach_type,
             attach_target,
             gpl_compatible: self.object.license.as_deref().is_some_and(skep_abi::license::is_gpl_compatible),
-            sleepable: kind.sleepable,
-            xdp_has_frags: kind.xdp_has_frags,
+            sleepable: kind.sleepable || program.load_flags.contains(ProgramFlags::SLEEPABLE),
+            xdp_has_frags: kind.xdp_has_frags || program.load_flags.contains(ProgramFlags::XDP_HAS_FRAGS),
             maps: &self.maps,
             btf: self.object.btf.as_deref().map(|btf| ProgramBtf { btf, functions: &functions, lines: &lines }),
         };
-        let options = Options { kernel_btf: self.kernel_types.first().map(|btf| &**btf), ..options.clone() };
+        let options = Options {
+            kernel_btf: self.kernel_types.first().map(|btf| &**btf),
+            strict_alignment: program.load_flags.contains(ProgramFlags::STRICT_ALIGNMENT),
+            any_alignment: program.load_flags.contains(ProgramFlags::ANY_ALIGNMENT),
+            test_state_frequency: program.load_flags.contains(ProgramFlags::TEST_STATE_FREQ),
+            ..options.clone()
+        };
         match skep_verifier::verify(&input, &options) {
             Ok(verified) => Verdict::Accept(Box::new(verified)),
             Err(rejection) => Verdict::Reject(Box::new(with_poison(rejection, &linked))),

@@ -10,6 +10,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod capabilities;
 mod check;
 mod descriptors;
 mod explain;
@@ -21,5 +22,6 @@ mod perf_event;
 mod system_call;
 mod trace_files;
 
+pub use capabilities::{serves_unprivileged_users, with_capabilities};
 pub use kernel::{LinuxKernel, OpenError};
 pub use packet_socket::PacketSocket;

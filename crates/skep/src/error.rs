@@ -110,14 +110,12 @@ pub struct ProgramError {
 impl ProgramError {
     /// The line of the log that says why: the last that is neither empty, nor statistics, nor a line of the source.
     pub fn message(&self) -> Option<&str> {
-        let is_statistics = |line: &str| {
-            ["processed ", "verification time ", "stack depth ", "max_states_per_insn "]
-                .iter()
-                .any(|s| line.starts_with(s))
-        };
+        let is_statistics =
+            |line: &str| ["processed ", "stack depth ", "max_states_per_insn "].iter().any(|s| line.starts_with(s));
         self.log
             .lines()
-            .map(str::trim_end)
+            // Some of Linux's messages do not end their line.
+            .map(|line| line.split_once("verification time ").map_or(line, |(own, _)| own).trim_end())
             .rev()
             .find(|line| !line.is_empty() && !line.starts_with("; ") && !is_statistics(line))
     }
@@ -156,6 +154,8 @@ mod tests {
         // With statistics alone, Linux prints the line of the source last.
         let short = "invalid bpf_context access off=92 size=4\n; return *x; @ a.c:1\nprocessed 1 insns\n";
         assert_eq!(message(short).as_deref(), Some("invalid bpf_context access off=92 size=4"));
+        let unended = "insn 3 cannot call exception cb directlyverification time 15 usec\nstack depth 0\n";
+        assert_eq!(message(unended).as_deref(), Some("insn 3 cannot call exception cb directly"));
         assert_eq!(message(""), None);
     }
 }

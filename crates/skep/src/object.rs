@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::load::{LoadOptions, LoadedObject};
 use skep_kernel::Kernel;
-use skep_object::{MapSpec, ObjectSpec, ProgramSpec};
+use skep_object::{MapIndex, MapSpec, ObjectSpec, Pinning, ProgramSpec, SlotValue};
 use std::path::Path;
 use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -103,6 +103,43 @@ impl Object {
         let missing = || Error::Missing { what: "map", name: name.to_owned(), available: available() };
         let index = index.ok_or_else(missing)?;
         Ok(&mut self.spec.maps[index])
+    }
+
+    /// Leaves out all programs but these, and all maps that they do not reach. Nothing is pinned either: what is loaded
+    /// so serves to look at these programs.
+    ///
+    /// ```no_run
+    /// # let mut object = skep::Object::open("firewall.bpf.o")?;
+    /// object.keep_only(&["debug"])?;
+    /// # Ok::<(), skep::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Missing`] with the names there are.
+    pub fn keep_only(&mut self, names: &[&str]) -> Result<(), Error> {
+        for name in names {
+            self.program_mut(name)?;
+        }
+        for program in &mut self.spec.programs {
+            program.autoload = names.contains(&&*program.name);
+        }
+        let mut reached: Vec<MapIndex> =
+            self.spec.programs.iter().filter(|p| p.autoload).flat_map(|p| p.maps()).collect();
+        let mut next = 0;
+        while let Some(map) = reached.get(next).and_then(|index| self.spec.maps.get(index.0)) {
+            let inner = map.initial_values.iter().filter_map(|initial| match initial.value {
+                SlotValue::Map(inner) => Some(inner),
+                SlotValue::Program(_) => None,
+            });
+            let new: Vec<MapIndex> = inner.filter(|inner| !reached.contains(inner)).collect();
+            reached.extend(new);
+            next += 1;
+        }
+        for (index, map) in self.spec.maps.iter_mut().enumerate() {
+            map.autocreate = reached.contains(&MapIndex(index));
+            map.pinning = Pinning::None;
+        }
+        Ok(())
     }
 
     /// The initial value of a global variable.

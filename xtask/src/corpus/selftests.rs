@@ -12,38 +12,46 @@ use crate::process::{Error, Step, target_folder};
 pub(crate) type Key = (String, String);
 
 /// What a kernel said about a program, and why.
-struct Verdict {
-    verdict: String,
-    message: String,
+pub(super) struct Verdict {
+    pub(super) verdict: String,
+    pub(super) message: String,
     /// `prog_flags` of the load.
     flags: u32,
 }
 
+impl Verdict {
+    /// A verdict on a program that was loaded without flags.
+    pub(super) fn new(verdict: &str, message: &str) -> Verdict {
+        Verdict { verdict: verdict.to_owned(), message: message.to_owned(), flags: 0 }
+    }
+}
+
 /// A program that both were asked about.
-struct Compared<'a> {
-    program: &'a Key,
-    linux: &'a Verdict,
-    skep: Verdict,
+pub(super) struct Compared<'a> {
+    pub(super) program: &'a Key,
+    pub(super) linux: &'a Verdict,
+    pub(super) skep: Verdict,
 }
 
 impl Compared<'_> {
-    fn agrees(&self) -> bool {
+    pub(super) fn agrees(&self) -> bool {
         self.linux.verdict == self.skep.verdict
     }
 
-    fn is_refused_by_both(&self) -> bool {
+    pub(super) fn is_refused_by_both(&self) -> bool {
         self.agrees() && self.linux.verdict == "reject"
     }
 
     /// Of some messages the list has only what Linux printed last: the state in which an endless loop began.
-    fn same_message(&self) -> bool {
+    pub(super) fn same_message(&self) -> bool {
         let first = |text: &str| text.lines().next().unwrap_or("").to_owned();
         let (linux, skep) = (first(&self.linux.message), first(&self.skep.message));
         linux == skep || linux.starts_with("old state:") && skep.starts_with("infinite loop detected")
     }
 }
 
-fn verdicts(text: &str, message: &str) -> HashMap<Key, Verdict> {
+/// Reads a table of verdicts; `message` is the name of its column of messages.
+pub(super) fn verdicts(text: &str, message: &str) -> HashMap<Key, Verdict> {
     let rows = csv::read(text).into_iter().map(|mut row| {
         let mut take = |name: &str| row.remove(name).unwrap_or_default();
         let object = take("object");
@@ -55,7 +63,7 @@ fn verdicts(text: &str, message: &str) -> HashMap<Key, Verdict> {
 }
 
 /// Object files by name.
-fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+pub(super) fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
     let inner = folder.join("obj");
     let folder = if inner.is_dir() { inner } else { folder.to_owned() };
     let folder = folder.canonicalize().map_err(Error::file(&folder))?;

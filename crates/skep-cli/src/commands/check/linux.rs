@@ -1,14 +1,90 @@
-//! Asking the running Linux, program by program.
+//! Asking the running Linux, program by program, each with its maps alone: one that cannot be loaded is not in the way of
+//! others.
 
 use super::Check;
 use super::row::Row;
-use crate::error::{self, Failure};
-use skep::{LoadOptions, LoadedObject, Object};
+use crate::error::Failure;
+use skep::{Error, LoadOptions, LoadedObject, Object};
+use skep_abi::command::ProgramFlags;
 use skep_kernel::Kernel;
 use skep_object::ProgramSpec;
 use skep_verifier::LogLevel;
 use std::path::Path;
 use std::sync::Arc;
+
+/// What became of a program.
+pub(super) enum Answer {
+    /// It is loaded, as long as this lives.
+    Accepted(Box<LoadedObject>),
+    /// The verifier refused it.
+    Refused { message: String, log: String },
+    /// Something outside of the program is missing.
+    Environment { reason: String, explanation: Option<String> },
+}
+
+/// An object for the running Linux.
+pub(super) struct LinuxObject<'k> {
+    object: Object,
+    kernel: &'k Arc<dyn Kernel>,
+}
+
+impl<'k> LinuxObject<'k> {
+    pub(super) fn new(name: &str, path: &Path, bytes: &[u8], kernel: &'k Arc<dyn Kernel>) -> Result<Self, Failure> {
+        let stem = name.split('.').next().unwrap_or(name);
+        let object = Object::parse(stem, bytes).map_err(|e| Failure::file("use", path, &e))?;
+        Ok(LinuxObject { object, kernel })
+    }
+
+    /// Loads one program, and beside it those `auxiliary` ones that can be loaded.
+    pub(super) fn load(&self, name: &str, auxiliary: &[&str], flags: ProgramFlags, log_level: u32) -> Answer {
+        match self.try_load(name, auxiliary, flags, log_level) {
+            Ok(loaded) => answer(name, loaded),
+            Err(error) => environment(&error),
+        }
+    }
+
+    fn try_load(
+        &self,
+        name: &str,
+        auxiliary: &[&str],
+        flags: ProgramFlags,
+        log_level: u32,
+    ) -> Result<LoadedObject, Error> {
+        let mut object = self.object.clone();
+        object.keep_only(&[&[name], auxiliary].concat())?;
+        object.program_mut(name)?.load_flags |= flags;
+        object.load_with(self.kernel, &LoadOptions { keep_going: true, log_level, ..LoadOptions::default() })
+    }
+}
+
+fn answer(name: &str, loaded: LoadedObject) -> Answer {
+    if loaded.program(name).is_ok() {
+        return Answer::Accepted(Box::new(loaded));
+    }
+    let about_it = |error: &&Error| match error {
+        Error::Program(refused) => refused.name == name,
+        Error::Link(problem) => problem.program == name,
+        Error::Unfit(text) => text.contains(&format!("'{name}'")),
+        _ => false,
+    };
+    match loaded.failures().iter().find(about_it) {
+        Some(Error::Program(refused)) => match refused.message() {
+            Some(message) => Answer::Refused { message: message.to_owned(), log: refused.log.clone() },
+            None => Answer::Environment { reason: refused.errno.to_string(), explanation: refused.explanation.clone() },
+        },
+        Some(error) => environment(error),
+        None => Answer::Environment { reason: "it was not loaded".to_owned(), explanation: None },
+    }
+}
+
+fn environment(error: &Error) -> Answer {
+    let reason = match error {
+        Error::Link(problem) => problem.to_string(),
+        Error::Kernel(problem) => problem.to_string(),
+        error => Failure::because("cannot load it", error).to_string(),
+    };
+    Answer::Environment { reason, explanation: None }
+}
 
 impl Check {
     /// Asks the running Linux, program by program.
@@ -20,39 +96,28 @@ impl Check {
         programs: &[&ProgramSpec],
         kernel: &Arc<dyn Kernel>,
     ) -> Result<Vec<Row>, Failure> {
-        let stem = name.split('.').next().unwrap_or(name);
-        let mut object = Object::parse(stem, bytes).map_err(|e| Failure::file("use", path, &e))?;
-        for program in &object.spec().programs.iter().map(|p| p.name.clone()).collect::<Vec<_>>() {
-            object.program_mut(program).map_err(|e| Failure::because("cannot choose programs", &e))?.autoload = false;
-        }
-        for program in programs {
-            let wanted = object.program_mut(&program.name);
-            wanted.map_err(|e| Failure::because("cannot choose the program", &e))?.autoload = true;
-        }
+        let object = LinuxObject::new(name, path, bytes, kernel)?;
         // Statistics are wanted in any case: they are part of the answer.
         let log_level = self.log_level | LogLevel::STATISTICS.bits();
-        let options = LoadOptions { keep_going: true, log_level, ..LoadOptions::default() };
-        let loaded = object
-            .load_with(kernel, &options)
-            .map_err(|e| Failure::because(format!("cannot load {}", error::name(path)), &e))?;
-        Ok(programs.iter().map(|program| self.linux_row(name, program, &loaded)).collect())
+        let row = |program: &&ProgramSpec| {
+            let answer = object.load(&program.name, &[], program.load_flags, log_level);
+            self.linux_row(name, program, answer)
+        };
+        Ok(programs.iter().map(row).collect())
     }
 
-    fn linux_row(&self, name: &str, program: &ProgramSpec, loaded: &LoadedObject) -> Row {
+    fn linux_row(&self, name: &str, program: &ProgramSpec, answer: Answer) -> Row {
         let row = Row::new(name, program);
         let shown = |log: &str| if self.log_level == 0 { String::new() } else { log.to_owned() };
-        if let Ok(accepted) = loaded.program(&program.name) {
-            let row = Row { verdict: "accept", log: shown(accepted.log()), ..row };
-            return row.with_log_statistics(accepted.log());
+        match answer {
+            Answer::Accepted(loaded) => {
+                let log = loaded.program(&program.name).map(|program| program.log().to_owned()).unwrap_or_default();
+                Row { verdict: "accept", log: shown(&log), ..row }.with_log_statistics(&log)
+            }
+            Answer::Refused { message, log } => {
+                Row { verdict: "reject", message, log: shown(&log), ..row }.with_log_statistics(&log)
+            }
+            Answer::Environment { reason, explanation } => Row { message: reason, hint: explanation, ..row },
         }
-        let Some(refused) = loaded.refused().find(|refused| refused.name == program.name) else {
-            let name = format!("'{}'", program.name);
-            let failure = loaded.failures().iter().map(ToString::to_string).find(|text| text.contains(&name));
-            return Row { message: failure.unwrap_or_else(|| "it was not loaded".to_owned()), ..row };
-        };
-        let verdict = if refused.is_rejection() { "reject" } else { "env" };
-        let message = refused.message().map_or_else(|| refused.errno.to_string(), ToOwned::to_owned);
-        let row = Row { verdict, message, hint: refused.explanation.clone(), log: shown(&refused.log), ..row };
-        row.with_log_statistics(&refused.log)
     }
 }

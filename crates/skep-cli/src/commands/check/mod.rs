@@ -14,7 +14,7 @@ use row::{Row, Verdicts};
 use skep_abi::command::ProgramFlags;
 use skep_btf::Btf;
 use skep_kernel::Kernel;
-use skep_object::{ObjectSpec, ProgramSpec};
+use skep_object::{Expectations, ObjectSpec, ProgramSpec};
 use skep_verifier::{LogLevel, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +46,8 @@ pub(crate) struct Check {
     /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..8))]
     log_level: u32,
-    /// Flags of the load that change verdicts: 1 strict alignment, 2 any alignment, 8 keep every state; they add up
+    /// Flags of the load that change verdicts: 1 strict alignment, 2 any alignment, 8 keep every state; they add up, and a
+    /// program's `test_prog_flags` tags add theirs
     #[arg(long, value_name = "N", default_value_t = 0)]
     load_flags: u32,
     /// Whose verifier to ask
@@ -99,9 +100,6 @@ impl Check {
                     "Linux checks programs against its own BTF: --btf goes without --kernel linux",
                 ));
             }
-            kernels::Choice::Linux if self.load_flags != 0 => {
-                return Err(Failure::new("--load-flags is for Skep's own verifier: it goes without --kernel linux"));
-            }
             kernels::Choice::Linux => Verifier::Linux(self.kernel.open()?),
         })
     }
@@ -110,11 +108,22 @@ impl Check {
         let bytes = input::read(path)?;
         let mut object = ObjectSpec::parse(&bytes).map_err(|e| Failure::file("read the object", path, &e))?;
         fill_kernel_settings(&mut object);
+        self.set_load_flags(&mut object);
         let programs = self.selected(path, &object)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match verifier {
             Verifier::Ours(btf) => Ok(self.check_offline(&name, &object, &programs, btf)),
             Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
+        }
+    }
+
+    /// The flags of the command line, and those that programs ask for by tags.
+    fn set_load_flags(&self, object: &mut ObjectSpec) {
+        let expectations = Expectations::read(object);
+        for program in &mut object.programs {
+            // Tags that are not understood are for `--selftest` to complain about.
+            let tagged = expectations.of(program).map(|expectation| expectation.load_flags).unwrap_or_default();
+            program.load_flags |= tagged | ProgramFlags::from_bits_retain(self.load_flags);
         }
     }
 
@@ -136,14 +145,7 @@ impl Check {
 
     fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
         let offline = Offline::new(object, Arc::clone(btf));
-        let flags = ProgramFlags::from_bits_retain(self.load_flags);
-        let options = Options {
-            log_level: LogLevel::from_bits_truncate(self.log_level),
-            strict_alignment: flags.contains(ProgramFlags::STRICT_ALIGNMENT),
-            any_alignment: flags.contains(ProgramFlags::ANY_ALIGNMENT),
-            test_state_frequency: flags.contains(ProgramFlags::TEST_STATE_FREQ),
-            ..Options::default()
-        };
+        let options = Options { log_level: LogLevel::from_bits_truncate(self.log_level), ..Options::default() };
         programs
             .iter()
             .map(|program| {
