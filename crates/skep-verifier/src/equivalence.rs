@@ -86,6 +86,9 @@ impl Comparison<'_> {
         if !references.all(|(o, n)| ids.correspond(o.id, n.id)) {
             return false;
         }
+        if !same_sections(old, new, &mut ids) {
+            return false;
+        }
         let locks = match (old.lock, new.lock) {
             (None, None) => true,
             (Some(o), Some(n)) => o.map == n.map && ids.correspond(o.id, n.id),
@@ -135,7 +138,7 @@ impl Comparison<'_> {
                 (ByteKind::Misc, ByteKind::Zero) if self.exactness != Exactness::Same => true,
                 (ByteKind::Misc, _) if self.uninitialised_readable && self.exactness != Exactness::Same => {
                     // Reading either gives any number, unless a pointer is there.
-                    !new.is_pointer() && *n != ByteKind::Iterator
+                    !new.is_pointer() && !n.is_object()
                 }
                 (o, n) => o == n,
             };
@@ -143,9 +146,9 @@ impl Comparison<'_> {
                 return false;
             }
         }
-        if old.bytes.contains(&ByteKind::Iterator) {
+        if old.bytes.iter().any(|byte| byte.is_object()) {
             let (o, n) = (&old.spilled, &new.spilled);
-            return o.kind == n.kind && ids.correspond(o.reference, n.reference);
+            return o.kind == n.kind && o.flags == n.flags && ids.correspond(o.reference, n.reference);
         }
         !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
     }
@@ -220,4 +223,13 @@ pub(crate) fn same_calls(a: &State, b: &State) -> bool {
             .iter()
             .zip(&b.frames)
             .all(|(x, y)| x.call_site == y.call_site && x.subprogram == y.subprogram && x.callback == y.callback)
+}
+
+/// Whether two states are in the same sections, and in programs that may sleep or not alike.
+fn same_sections(old: &State, new: &State, ids: &mut Ids) -> bool {
+    let (o, n) = (&old.sections, &new.sections);
+    let mut flags = o.interrupts_off.iter().zip(&n.interrupts_off);
+    old.sleepable == new.sleepable
+        && (o.rcu, o.preemption_off, o.interrupts_off.len()) == (n.rcu, n.preemption_off, n.interrupts_off.len())
+        && flags.all(|(o, n)| ids.correspond(o.id, n.id))
 }

@@ -49,6 +49,7 @@ impl Verifier<'_> {
     /// The state in which the main program starts.
     pub(crate) fn main_entry(&self) -> State {
         let mut state = State::new(0, 0);
+        state.sleepable = self.program.sleepable;
         state.set(Reg::R1, Register::pointer(Kind::Context));
         state
     }

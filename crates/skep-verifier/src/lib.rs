@@ -26,6 +26,7 @@ mod cfg;
 mod check;
 mod claims;
 mod domain;
+mod effects;
 mod equivalence;
 mod explore;
 mod fixup;

@@ -14,6 +14,8 @@ pub(crate) const EACCES: i32 = 13;
 pub(crate) const EFAULT: i32 = 14;
 /// `EINVAL`
 pub(crate) const EINVAL: i32 = 22;
+/// `EPROTO`
+pub(crate) const EPROTO: i32 = 71;
 /// `ENOTSUPP` (524): what Linux gives for features it knows and does not have here.
 pub(crate) const ENOTSUPP: i32 = 524;
 

@@ -4,7 +4,9 @@ use crate::cfg::Code;
 use crate::check::kfunc_signature::KfuncTable;
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
+
 use crate::domain::register::{Kind, MapRef, PointerFlags};
+use crate::effects::Effects;
 use crate::explore::Exploration;
 use crate::fixup::call_site::CallKnowledge;
 use crate::input::{Capabilities, MapFacts, Options, Program};
@@ -40,6 +42,7 @@ pub(crate) struct Verifier<'a> {
     pub(crate) signatures: Signatures,
     pub(crate) maps: MapTable<'a>,
     pub(crate) kfuncs: KfuncTable,
+    pub(crate) effects: Effects,
     pub(crate) live: Vec<RegSet>,
     pub(crate) values: Values,
     pub(crate) facts: Vec<SlotFacts>,
@@ -107,6 +110,7 @@ impl<'a> Verifier<'a> {
             deepest_chain: 0,
             frame_owners: Vec::new(),
             next_id: 0,
+            effects: Effects::new(&code, &kfuncs),
             signatures,
             kfuncs,
             program,

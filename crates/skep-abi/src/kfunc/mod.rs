@@ -131,6 +131,18 @@ impl KfuncSet {
 pub enum KfuncRule {
     /// Nothing: prototype and flags say all.
     Plain,
+    /// Enters an RCU read section.
+    RcuLock,
+    /// Leaves one.
+    RcuUnlock,
+    /// Disables preemption.
+    PreemptDisable,
+    /// Enables it.
+    PreemptEnable,
+    /// Holds interrupts off; what was before is kept in the argument.
+    InterruptSave,
+    /// Restores what was before from the argument.
+    InterruptRestore,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }

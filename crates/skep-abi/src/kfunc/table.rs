@@ -60,12 +60,12 @@ kfuncs! {
 
     bpf_cast_to_kern_ctx (6, 2) Common {} [Unverified] "The kernel's own struct of the context.";
     bpf_rdonly_cast (6, 2) Common {} [Unverified] "A pointer as one to a given kernel type, for reading.";
-    bpf_rcu_read_lock (6, 2) Common {} [Unverified] "Begins an RCU read section.";
-    bpf_rcu_read_unlock (6, 2) Common {} [Unverified] "Ends an RCU read section.";
-    bpf_preempt_disable (6, 10) Common {} [Unverified] "Keeps the task on its CPU, uninterrupted by others.";
-    bpf_preempt_enable (6, 10) Common {} [Unverified] "Ends that.";
-    bpf_local_irq_save (6, 14) Common {} [Unverified] "Holds interrupts off.";
-    bpf_local_irq_restore (6, 14) Common {} [Unverified] "Ends that.";
+    bpf_rcu_read_lock (6, 2) Common {} [RcuLock] "Begins an RCU read section.";
+    bpf_rcu_read_unlock (6, 2) Common {} [RcuUnlock] "Ends an RCU read section.";
+    bpf_preempt_disable (6, 10) Common {} [PreemptDisable] "Keeps the task on its CPU, uninterrupted by others.";
+    bpf_preempt_enable (6, 10) Common {} [PreemptEnable] "Ends that.";
+    bpf_local_irq_save (6, 14) Common {} [InterruptSave] "Holds interrupts off.";
+    bpf_local_irq_restore (6, 14) Common {} [InterruptRestore] "Ends that.";
     bpf_res_spin_lock (6, 15) Common {RET_NULL} [Unverified] "Takes a spin lock that finds deadlocks.";
     bpf_res_spin_unlock (6, 15) Common {} [Unverified] "Gives it back.";
     bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL} [Unverified] "Takes it with interrupts held off.";

@@ -20,6 +20,7 @@ impl Verifier<'_> {
             return invalid(format!("invalid func unknown#{id}"));
         };
         self.check_may_call(helper)?;
+        self.check_helper_may_sleep(state, helper)?;
         self.check_state_for_call(state, helper)?;
         let mut facts = CallFacts::default();
         for index in 0..self.helper_args(helper).len() {
@@ -69,9 +70,6 @@ impl Verifier<'_> {
         if helper.flags.contains(HelperFlags::GPL_ONLY) && !self.program.gpl_compatible {
             return Err(Refusal::new(EINVAL, "cannot call GPL-restricted function from non-GPL compatible program")
                 .hint("declare a GPL-compatible licence: char LICENSE[] SEC(\"license\") = \"GPL\";"));
-        }
-        if helper.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.program.sleepable {
-            return invalid("helper call might sleep in a non-sleepable prog");
         }
         Ok(())
     }

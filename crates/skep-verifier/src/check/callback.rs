@@ -63,6 +63,7 @@ impl Verifier<'_> {
         }
         let start = self.code.range(subprogram.into()).start;
         let mut later = State::new(subprogram, start);
+        later.sleepable = self.program.sleepable;
         let frame = later.frame_mut();
         frame.callback = Some(CallbackFrame { returns: callback.returns, asynchronous: true });
         let mut arguments = frame.clone();

@@ -28,6 +28,7 @@ impl Verifier<'_> {
     pub(crate) fn global_entry(&mut self, subprogram: usize) -> Check<State> {
         let start = self.code.range(subprogram).start;
         let mut state = State::new(subprogram as u16, start);
+        state.sleepable = self.program.sleepable;
         for (index, argument) in self.global_arguments(subprogram)?.into_iter().enumerate() {
             let Some(reg) = Reg::new(index as u8 + 1) else { break };
             let value = match argument {

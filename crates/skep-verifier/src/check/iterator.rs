@@ -9,7 +9,7 @@ use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::{Reference, State};
-use crate::refusal::{Check, EINVAL, Refusal, invalid};
+use crate::refusal::{Check, EINVAL, EPROTO, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncFlags;
 use skep_btf::TypeId;
@@ -56,7 +56,7 @@ impl Verifier<'_> {
             }
             let id = self.new_id();
             state.references.push(Reference { id, slot: state.slot });
-            self.begin(state, place, id);
+            self.begin(state, function, place, id);
             return Ok((place, id));
         }
         let reference = slot(place.first).spilled.reference;
@@ -64,6 +64,10 @@ impl Verifier<'_> {
         if !begun {
             return Err(Refusal::new(EINVAL, format!("expected an initialized {name} as arg #0"))
                 .hint("an iterator must be begun before it is advanced, and not used after it was ended"));
+        }
+        if slot(place.first).spilled.flags.contains(PointerFlags::UNTRUSTED) {
+            return Err(Refusal::new(EPROTO, format!("expected an RCU CS when using {}", function.row.name))
+                .hint("the RCU read section must last from the beginning of the iteration to its end"));
         }
         self.mark_stack_read(state, place.frame, place.slot_set());
         Ok((place, reference))
@@ -94,14 +98,19 @@ impl Verifier<'_> {
         Ok(IteratorPlace { frame: frame.into(), first, count, ty })
     }
 
-    fn begin(&mut self, state: &mut State, place: IteratorPlace, id: u32) {
+    fn begin(&mut self, state: &mut State, function: &KfuncSignature, place: IteratorPlace, id: u32) {
+        let trust = match function.has(KfuncFlags::RCU_PROTECTED) {
+            true if self.in_rcu_section(state) => PointerFlags::RCU,
+            true => PointerFlags::UNTRUSTED,
+            false => PointerFlags::TRUSTED,
+        };
         let stack = state.stack_mut(place.frame, place.first + 1);
         for index in place.slots() {
             let kind = Kind::Iterator { ty: place.ty, active: true };
             let reference = if index == place.first { id } else { 0 };
             stack[index] = StackSlot {
                 bytes: [ByteKind::Iterator; 8],
-                spilled: Register { reference, ..Register::pointer(kind) },
+                spilled: Register { reference, ..Register::pointer(kind).with_flags(trust) },
             };
         }
         self.mark_stack_written(state, place.frame, place.slot_set());

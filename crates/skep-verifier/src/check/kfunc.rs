@@ -37,6 +37,14 @@ impl Verifier<'_> {
             self.check_kfunc_argument(state, &function, (index, reg), parameter, &mut call)?;
         }
         self.apply_kfunc_rule(state, &function)?;
+        if function.has(KfuncFlags::SLEEPABLE) {
+            self.check_kfunc_may_sleep(state, function.row.name)?;
+        }
+        if function.has(KfuncFlags::RCU_PROTECTED) && !self.in_rcu_section(state) {
+            let name = function.row.name;
+            return Err(Refusal::new(EACCES, format!("kernel func {name} requires RCU critical section protection"))
+                .hint("enclose it in bpf_rcu_read_lock and bpf_rcu_read_unlock"));
+        }
         if function.has(KfuncFlags::RELEASE) && call.released.is_none() {
             return invalid(format!("release kernel function {} expects refcounted PTR_TO_BTF_ID", function.row.name));
         }
@@ -64,12 +72,8 @@ impl Verifier<'_> {
         if state.lock.is_some() {
             return invalid("function calls are not allowed while holding a lock");
         }
-        if function.has(KfuncFlags::SLEEPABLE) && !self.program.sleepable {
+        if function.has(KfuncFlags::SLEEPABLE) && !state.sleepable {
             return denied(format!("program must be sleepable to call sleepable kfunc {name}"));
-        }
-        let unknown = KfuncFlags::RCU_PROTECTED | KfuncFlags::DESTRUCTIVE;
-        if function.row.flags.intersects(unknown) {
-            return Err(Refusal::unsupported(format!("calls of kernel function {name}")));
         }
         Ok(())
     }
@@ -104,6 +108,7 @@ impl Verifier<'_> {
                 }
                 return Ok(());
             }
+            ParameterKind::InterruptFlag => return self.check_interrupt_flag(state, function, reg),
             ParameterKind::Iterator(_) | ParameterKind::Pointer { .. } => {}
         }
         let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;

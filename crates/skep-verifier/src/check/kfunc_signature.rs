@@ -26,6 +26,8 @@ pub(crate) enum ParameterKind {
         /// It must be known.
         constant: bool,
     },
+    /// Where an interrupt flag is kept.
+    InterruptFlag,
     /// The iterator that the function is about.
     Iterator(TypeId),
     /// A pointer: to a kernel object if one is passed, else to memory.
@@ -144,7 +146,6 @@ const UNKNOWN_ENDINGS: &[&str] = &[
     "__map",
     "__alloc",
     "__str",
-    "__irq_flag",
     "__refcounted_kptr",
     "__prog",
     "__rdonly_buf_size",
@@ -164,6 +165,7 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
     let nullable = name.ends_with("__nullable") || name.ends_with("__opt");
     let kind = match btf.resolve(all[index].ty).1 {
         _ if name.ends_with("__ign") => ParameterKind::Ignored,
+        _ if name.ends_with("__irq_flag") => ParameterKind::InterruptFlag,
         _ if ends(&all[index], UNKNOWN_ENDINGS) => ParameterKind::Unknown,
         Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => {
             let constant = ends(&all[index], &["__k", "__szk"]);

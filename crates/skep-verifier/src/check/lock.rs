@@ -76,6 +76,6 @@ impl Verifier<'_> {
                 refusal.hint(format!("what instruction {} acquired must be released on every path", first.slot))
             );
         }
-        Ok(())
+        self.check_no_open_section(state, what)
     }
 }

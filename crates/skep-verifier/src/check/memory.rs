@@ -125,9 +125,12 @@ impl Verifier<'_> {
             Kind::Socket(kind) => self.check_socket_access(kind, &base, offset, &access),
             Kind::Btf(_) => self.check_btf_access(&base, offset, &access),
             Kind::Map(map) => self.check_map_pointer_access(map, offset, &access),
-            Kind::PacketEnd | Kind::Function(_) | Kind::Iterator { .. } | Kind::Scalar | Kind::Uninitialised => {
-                Err(invalid_access(access.base, &base))
-            }
+            Kind::PacketEnd
+            | Kind::Function(_)
+            | Kind::Iterator { .. }
+            | Kind::InterruptFlag(_)
+            | Kind::Scalar
+            | Kind::Uninitialised => Err(invalid_access(access.base, &base)),
         }
     }
 

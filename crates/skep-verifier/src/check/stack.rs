@@ -142,8 +142,7 @@ impl Verifier<'_> {
     ) -> Check<Register> {
         let size = access.size as usize;
         let bytes = &slot.bytes[first..(first + size).min(8)];
-        let unreadable =
-            |b: &ByteKind| *b == ByteKind::Iterator || *b == ByteKind::Invalid && !self.may_read_uninitialised();
+        let unreadable = |b: &ByteKind| b.is_object() || *b == ByteKind::Invalid && !self.may_read_uninitialised();
         if let Some(bad) = bytes.iter().position(unreadable) {
             return Err(Refusal::new(EACCES, format!("invalid read from stack off {}+{bad} size {size}", range.min))
                 .hint("write to the stack before reading it"));
@@ -290,7 +289,7 @@ impl Verifier<'_> {
             let readable = match kind {
                 ByteKind::Misc | ByteKind::Zero => true,
                 ByteKind::Invalid => allow_uninitialised,
-                ByteKind::Iterator => false,
+                ByteKind::Iterator | ByteKind::InterruptFlag => false,
                 ByteKind::Spill => may_leak || state.frames[range.frame].stack[index].spilled.is_scalar(),
             };
             if !readable {

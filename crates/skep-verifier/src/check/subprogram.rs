@@ -37,6 +37,7 @@ impl Verifier<'_> {
         if state.lock.is_some() {
             return invalid("global function calls are not allowed while holding a lock, use static function instead");
         }
+        self.check_global_may_sleep(state, subprogram)?;
         self.check_global_arguments(state, subprogram).map_err(|refusal| {
             let name = self.signatures.name(subprogram).unwrap_or("?");
             let message = format!("Caller passes invalid args into func#{subprogram} ('{name}')");
@@ -47,7 +48,7 @@ impl Verifier<'_> {
         if !self.signatures.returns_nothing(subprogram) {
             state.set(Reg::R0, Register::UNKNOWN);
         }
-        if self.signatures.changes_packet(subprogram) {
+        if self.effects.changes_packet(subprogram) {
             self.forget_packet_pointers(state);
         }
         state.slot = slot + 1;
@@ -111,7 +112,6 @@ struct Signature {
     name: Option<String>,
     global: bool,
     returns_nothing: bool,
-    changes_packet: bool,
 }
 
 impl Signatures {
@@ -121,7 +121,6 @@ impl Signatures {
             let start = code.range(subprogram).start as u32;
             let mut signature = btf.and_then(|btf| describe(btf, start)).unwrap_or_default();
             signature.global &= subprogram != 0;
-            signature.changes_packet = true;
             signature
         });
         Signatures { functions: functions.collect() }
@@ -140,10 +139,6 @@ impl Signatures {
     pub(crate) fn returns_nothing(&self, subprogram: usize) -> bool {
         self.functions.get(subprogram).is_some_and(|f| f.returns_nothing)
     }
-
-    fn changes_packet(&self, subprogram: usize) -> bool {
-        self.functions.get(subprogram).is_some_and(|f| f.changes_packet)
-    }
 }
 
 fn describe(program: &ProgramBtf<'_>, start: u32) -> Option<Signature> {
@@ -155,6 +150,5 @@ fn describe(program: &ProgramBtf<'_>, start: u32) -> Option<Signature> {
         name: Some(program.btf.str(function.name).to_owned()),
         global: function.linkage == FunctionLinkage::Global,
         returns_nothing: prototype.ret.is_void(),
-        changes_packet: true,
     })
 }

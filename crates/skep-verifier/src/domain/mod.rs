@@ -6,6 +6,7 @@ pub mod precision;
 pub mod refine;
 pub mod register;
 pub mod scalar;
+pub mod sections;
 pub mod stack;
 pub mod state;
 

@@ -2,6 +2,7 @@
 
 use super::precision::ValueId;
 use super::scalar::Scalar;
+use super::sections::FlagOwner;
 use bitflags::bitflags;
 use skep_abi::socket::SocketKind;
 use skep_btf::TypeId;
@@ -56,6 +57,8 @@ pub enum Kind {
         /// It may have another element.
         active: bool,
     },
+    /// Not in a register: a saved interrupt flag on the stack.
+    InterruptFlag(FlagOwner),
 }
 
 bitflags! {
@@ -213,14 +216,15 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Memory(_) => "mem",
         Kind::Function(_) => "func",
         Kind::Iterator { .. } => "iter",
+        Kind::InterruptFlag(_) => "irq_flag",
     };
     let mut out = String::new();
     let prefixes = [
         (PointerFlags::READ_ONLY, "rdonly_"),
         (PointerFlags::RINGBUF, "ringbuf_"),
         (PointerFlags::USER, "user_"),
-        (PointerFlags::UNTRUSTED, "untrusted_"),
         (PointerFlags::RCU, "rcu_"),
+        (PointerFlags::UNTRUSTED, "untrusted_"),
         (PointerFlags::TRUSTED, "trusted_"),
     ];
     for (flag, prefix) in prefixes {

@@ -23,9 +23,16 @@ pub enum ByteKind {
     Zero,
     /// Part of an iterator: only the functions made for it may touch it.
     Iterator,
+    /// Part of a saved interrupt flag: only the functions made for it may touch it.
+    InterruptFlag,
 }
 
 impl ByteKind {
+    /// Whether it is part of an object that only the functions made for it may touch.
+    pub fn is_object(self) -> bool {
+        matches!(self, ByteKind::Iterator | ByteKind::InterruptFlag)
+    }
+
     /// The letter Linux's log uses.
     pub fn letter(self) -> char {
         match self {
@@ -34,6 +41,7 @@ impl ByteKind {
             ByteKind::Misc => 'm',
             ByteKind::Zero => '0',
             ByteKind::Iterator => 'i',
+            ByteKind::InterruptFlag => 'f',
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The state of one path at one point: frames, references, locks.
 
 use super::precision::{ValueId, Values};
-use super::register::{Kind, MapRef, Register};
-use super::stack::StackSlot;
+use super::register::{Kind, MapRef, PointerFlags, Register};
+use super::sections::Sections;
+use super::stack::{ByteKind, StackSlot};
 use skep_isa::Reg;
 use std::rc::Rc;
 
@@ -77,6 +78,10 @@ pub struct State {
     pub references: Vec<Reference>,
     /// The spin lock held.
     pub lock: Option<Lock>,
+    /// Sections entered and not left.
+    pub sections: Sections,
+    /// What runs may sleep, outside of sections.
+    pub sleepable: bool,
     /// Times a `may_goto` did not jump.
     pub may_goto_depth: u32,
     /// Steps of iterators that gave an element.
@@ -100,6 +105,8 @@ impl State {
             frames: vec![Rc::new(Frame::new(0, subprogram, usize::MAX))],
             references: Vec::new(),
             lock: None,
+            sections: Sections::default(),
+            sleepable: false,
             may_goto_depth: 0,
             iterations: 0,
             parent: None,
@@ -168,6 +175,20 @@ impl State {
             if in_stack {
                 let slots = Rc::make_mut(&mut frame.stack).iter_mut();
                 slots.filter(|s| s.is_spill() && wanted(&s.spilled)).for_each(|s| change(&mut s.spilled));
+            }
+        }
+    }
+
+    /// Calls `change` on everything in the registers and stacks that an RCU read section keeps alive.
+    pub fn change_protected(&mut self, change: impl Fn(&mut Register)) {
+        let protected = |register: &Register| register.flags.contains(PointerFlags::RCU);
+        let holds = |slot: &StackSlot| slot.bytes[0] == ByteKind::Spill || slot.bytes[0] == ByteKind::Iterator;
+        for frame in &mut self.frames {
+            let frame = Rc::make_mut(frame);
+            frame.registers.iter_mut().filter(|r| protected(r)).for_each(&change);
+            if frame.stack.iter().any(|s| holds(s) && protected(&s.spilled)) {
+                let slots = Rc::make_mut(&mut frame.stack).iter_mut();
+                slots.filter(|s| holds(s) && protected(&s.spilled)).for_each(|s| change(&mut s.spilled));
             }
         }
     }

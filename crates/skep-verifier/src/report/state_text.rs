@@ -15,8 +15,11 @@ pub(super) fn state(state: &State, maps: &MapTable<'_>, values: &Values) -> Stri
     }
     let texts = frame(state.frame(), state.depth(), maps, values);
     out.push_str(&texts.join(" "));
-    if !state.references.is_empty() {
-        let ids: Vec<String> = state.references.iter().map(|r| r.id.to_string()).collect();
+    let held = state.references.iter().map(|r| r.id).chain(state.sections.interrupts_off.iter().map(|i| i.id));
+    let mut held: Vec<u32> = held.collect();
+    if !held.is_empty() {
+        held.sort_unstable();
+        let ids: Vec<String> = held.iter().map(u32::to_string).collect();
         let _ = write!(out, " refs={}", ids.join(","));
     }
     if state.frame().callback.is_some() {

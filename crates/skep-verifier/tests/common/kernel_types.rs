@@ -44,5 +44,15 @@ fn small() -> Btf {
     function(&mut builder, "bpf_cpumask_create", counted, &[]);
     function(&mut builder, "bpf_cpumask_release", void, &[("cpumask", counted)]);
     function(&mut builder, "bpf_cpumask_first", int, &[("cpumask", cpumask)]);
+    for name in ["bpf_rcu_read_lock", "bpf_rcu_read_unlock", "bpf_preempt_disable", "bpf_preempt_enable"] {
+        function(&mut builder, name, void, &[]);
+    }
+    for name in ["bpf_local_irq_save", "bpf_local_irq_restore"] {
+        function(&mut builder, name, void, &[("flags__irq_flag", long_pointer)]);
+    }
+    let void_pointer = builder.pointer(void);
+    let copy: &[(&str, TypeId)] =
+        &[("dst", void_pointer), ("dst__sz", int), ("unsafe_ptr__ign", void_pointer), ("flags", long)];
+    function(&mut builder, "bpf_copy_from_user_str", int, copy);
     builder.build().expect("the types fit together")
 }

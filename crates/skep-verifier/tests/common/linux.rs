@@ -67,6 +67,7 @@ pub(crate) fn load(
     let mut flags = more;
     flags.set(ProgramFlags::STRICT_ALIGNMENT, case.has_flag("strict_alignment"));
     flags.set(ProgramFlags::ANY_ALIGNMENT, case.has_flag("any_alignment"));
+    flags.set(ProgramFlags::SLEEPABLE, case.has_flag("sleepable"));
     flags.set(ProgramFlags::TEST_STATE_FREQ, case.has_flag("test_state_frequency"));
     let btf = case.btf(insns);
     let btf_handle = match &btf {

@@ -214,6 +214,7 @@ impl Case {
         let program = Program {
             attach_type: self.attach_type()?,
             gpl_compatible: self.gpl_compatible(),
+            sleepable: self.has_flag("sleepable"),
             maps: &facts,
             btf: btf.as_ref().map(|(btf, functions)| ProgramBtf { btf, functions, lines: &[] }),
             ..Program::new(&self.name, self.program_type()?, &insns)
