@@ -172,7 +172,11 @@ impl Code {
                     points.extend(successors(slot, insn).jump);
                 }
                 Insn::Jump { .. } => points.extend(successors(slot, insn).jump),
-                Insn::Call(CallTarget::Subprogram { .. }) => points.extend([slot as i64, slot as i64 + 1]),
+                Insn::Call(CallTarget::Subprogram { .. }) | Insn::LoadImm64 { imm: Imm64::Function { .. }, .. } => {
+                    let successors = successors(slot, insn);
+                    points.extend([Some(slot as i64), successors.next, successors.callee].into_iter().flatten());
+                }
+                Insn::Call(_) => points.push(slot as i64 + 1),
                 _ => {}
             }
         }

@@ -5,11 +5,12 @@
 
 use crate::branch::{Branch, Ways};
 use crate::check::memory::{Access, Mode};
+use crate::checkpoints::Checkpoints;
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
 use crate::observe::StateView;
-use crate::prune::{Checkpoints, Visit};
+use crate::prune::Visit;
 use crate::refusal::{Check, E2BIG, Refusal};
 use crate::report::Names;
 use crate::verifier::Verifier;
@@ -133,6 +134,7 @@ impl Verifier<'_> {
             discharge(state, obligation)?;
         }
         state.slot = slot + insn.slots();
+        self.exploration.jumps += u32::from(is_jump(insn));
         match *insn {
             Insn::Alu { op, width, dst, src } => self.alu(state, op, width, dst, src)?,
             Insn::MovSx { width, from, dst, src } => self.move_sign_extended(state, width, from, dst, src)?,
@@ -160,16 +162,13 @@ impl Verifier<'_> {
             }
             Insn::LoadPacket { from, .. } => self.load_packet(state, slot, from)?,
             Insn::Jump { offset, .. } => {
-                self.exploration.jumps += 1;
                 jump(state, offset);
             }
             Insn::JumpIf { condition, width, dst, src, offset } => {
-                self.exploration.jumps += 1;
                 let branch = Branch { condition, width, left: dst, right: src };
                 return self.split(state, slot, branch, offset);
             }
             Insn::MayGoto { offset } => {
-                self.exploration.jumps += 1;
                 self.may_goto(state, slot, offset)?;
             }
             Insn::Call(CallTarget::Helper(id)) => {
@@ -288,6 +287,12 @@ impl Verifier<'_> {
         path.extend(self.exploration.current.map(|slot| slot as u32));
         path
     }
+}
+
+/// What counts as a jump when it is weighed whether a state is kept: calls and exits too.
+fn is_jump(insn: &Insn) -> bool {
+    use Insn::{Call, CallReg, Exit, Jump, JumpIf, MayGoto};
+    matches!(insn, Jump { .. } | JumpIf { .. } | MayGoto { .. } | Call(_) | CallReg(_) | Exit)
 }
 
 /// Moves a state whose slot is the next one.

@@ -24,6 +24,7 @@
 mod branch;
 mod cfg;
 mod check;
+mod checkpoints;
 mod claims;
 mod domain;
 mod effects;

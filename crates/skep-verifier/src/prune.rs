@@ -15,36 +15,7 @@ use crate::report::Names;
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
-use std::collections::HashMap;
 use std::rc::Rc;
-
-/// A kept state.
-#[derive(Debug)]
-struct Checkpoint {
-    state: State,
-    /// Stack slots read by paths from here, per frame.
-    read: [u64; MAX_FRAMES],
-    /// Paths from here that have not ended.
-    branches: u32,
-    /// The outermost kept state that was incomplete when a path from here ended at it, or at something inside it.
-    loop_entry: Option<CheckpointId>,
-    /// Paths that ended here before it was complete: where they came from, and what they had written since then.
-    followers: Vec<(Option<CheckpointId>, [u64; MAX_FRAMES])>,
-    hits: u32,
-    misses: u32,
-}
-
-/// All kept states.
-#[derive(Debug, Default)]
-pub(crate) struct Checkpoints {
-    list: Vec<Checkpoint>,
-    at: HashMap<usize, Vec<CheckpointId>>,
-    /// Instructions and jumps processed when the last state was kept.
-    processed: u32,
-    jumps: u32,
-    pub(crate) total: u32,
-    pub(crate) peak: u32,
-}
 
 /// What comparing a state led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,99 +30,6 @@ pub(crate) enum Visit {
 enum Verdict {
     Covered,
     Different { keep_new: bool },
-}
-
-impl Checkpoints {
-    /// Forgets all, for the next function.
-    pub(crate) fn clear(&mut self) {
-        self.list.clear();
-        self.at.clear();
-    }
-
-    fn get(&self, id: CheckpointId) -> Option<&Checkpoint> {
-        self.list.get(id.0 as usize)
-    }
-
-    fn get_mut(&mut self, id: CheckpointId) -> Option<&mut Checkpoint> {
-        self.list.get_mut(id.0 as usize)
-    }
-
-    /// The kept state before a kept state.
-    pub(crate) fn parent(&self, id: CheckpointId) -> Option<CheckpointId> {
-        self.get(id)?.state.parent
-    }
-
-    /// One more path from a kept state.
-    pub(crate) fn add_branch(&mut self, parent: Option<CheckpointId>) {
-        if let Some(parent) = parent.and_then(|id| self.get_mut(id)) {
-            parent.branches += 1;
-        }
-    }
-
-    /// A path from a kept state has ended.
-    pub(crate) fn end_branch(&mut self, mut parent: Option<CheckpointId>) {
-        while let Some(id) = parent {
-            let Some(checkpoint) = self.get_mut(id) else { return };
-            checkpoint.branches = checkpoint.branches.saturating_sub(1);
-            if checkpoint.branches > 0 {
-                return;
-            }
-            parent = checkpoint.state.parent;
-        }
-    }
-
-    /// The incomplete loop that a state belongs to: what is recorded on it may still grow.
-    fn incomplete_loop(&self, id: CheckpointId) -> Option<CheckpointId> {
-        let mut at = Some(id);
-        while let Some(id) = at {
-            let checkpoint = self.get(id)?;
-            if checkpoint.branches > 0 {
-                return Some(id);
-            }
-            at = checkpoint.loop_entry;
-        }
-        None
-    }
-
-    /// Records that `slots` of `frame` were read on the path that came from `from`, having written `written`.
-    fn mark_read(&mut self, from: Option<CheckpointId>, written: u64, frame: usize, slots: u64) {
-        let mut pending = vec![(from, slots & !written)];
-        while let Some((id, slots)) = pending.pop() {
-            let Some(checkpoint) = id.and_then(|id| self.get_mut(id)) else { continue };
-            if frame >= checkpoint.state.frames.len() {
-                continue;
-            }
-            let new = slots & !checkpoint.read[frame];
-            if new == 0 {
-                continue;
-            }
-            checkpoint.read[frame] |= new;
-            pending.push((checkpoint.state.parent, new & !checkpoint.state.written[frame]));
-            for (parent, written) in &checkpoint.followers {
-                pending.push((*parent, new & !written[frame]));
-            }
-        }
-    }
-
-    /// All states on the way from `from` up to `entry` belong to its loop.
-    fn enter_loop(&mut self, mut from: Option<CheckpointId>, entry: CheckpointId) {
-        while let Some(id) = from {
-            if id <= entry {
-                return;
-            }
-            let already = self.get(id).and_then(|c| c.loop_entry);
-            // An entry further out that is still open covers this one.
-            if let Some(outer) = already
-                && outer <= entry
-                && self.get(outer).is_some_and(|c| c.branches > 0)
-            {
-                return;
-            }
-            let Some(checkpoint) = self.get_mut(id) else { return };
-            checkpoint.loop_entry = Some(entry);
-            from = checkpoint.state.parent;
-        }
-    }
 }
 
 impl Verifier<'_> {
@@ -172,13 +50,20 @@ impl Verifier<'_> {
         let since_jumps = self.exploration.jumps - self.exploration.checkpoints.jumps;
         let since = self.exploration.processed - self.exploration.checkpoints.processed;
         let mut keep = forced || since_jumps >= 2 && since >= 8;
-        let candidates = self.exploration.checkpoints.at.get(&slot).cloned().unwrap_or_default();
-        for id in candidates {
-            match self.compare(id, state, forced, since_jumps < 20 && since < 100)? {
+        let recent = since_jumps < 20 && since < 100;
+        let mut newer = None;
+        let mut candidate = self.exploration.checkpoints.newest(slot);
+        while let Some(id) = candidate {
+            candidate = self.exploration.checkpoints.get(id).and_then(|kept| kept.older);
+            match self.compare(id, state, forced, recent)? {
                 Verdict::Covered => return Ok(Visit::SeenBefore),
                 Verdict::Different { keep_new } => {
                     keep &= keep_new;
-                    self.count_miss(slot, id, keep, forced);
+                    if self.never_helps(id, keep, forced) {
+                        self.exploration.checkpoints.retire(id, newer);
+                    } else {
+                        newer = Some(id);
+                    }
                 }
             }
         }
@@ -304,39 +189,20 @@ impl Verifier<'_> {
         }
     }
 
-    /// Old states that never match are not asked any more.
-    fn count_miss(&mut self, slot: usize, id: CheckpointId, kept: bool, forced: bool) {
-        if !kept {
-            return;
-        }
-        let checkpoints = &mut self.exploration.checkpoints;
-        let Some(old) = checkpoints.get_mut(id) else { return };
-        old.misses += 1;
+    /// Counts a comparison in vain. Whether there were so many that the old state is not worth asking any more.
+    fn never_helps(&mut self, id: CheckpointId, keep: bool, forced: bool) -> bool {
+        let Some(old) = self.exploration.checkpoints.get_mut(id) else { return false };
+        // A state that is not kept says nothing about the old one: rounds of a loop would drive out what was kept first.
+        old.misses += u32::from(keep);
         let patience = if forced && old.branches > 0 { 64 } else { 3 };
-        if old.misses > old.hits * patience + patience {
-            checkpoints.at.entry(slot).or_default().retain(|other| *other != id);
-        }
+        old.misses > old.hits * patience + patience
     }
 
     fn keep(&mut self, state: &mut State) {
         state.separate_origins(&mut self.values);
         let checkpoints = &mut self.exploration.checkpoints;
-        let id = CheckpointId(checkpoints.list.len() as u32);
-        checkpoints.list.push(Checkpoint {
-            state: state.clone(),
-            read: [0; MAX_FRAMES],
-            branches: 1,
-            loop_entry: None,
-            followers: Vec::new(),
-            hits: 0,
-            misses: 0,
-        });
-        checkpoints.at.entry(state.slot).or_default().push(id);
-        checkpoints.total += 1;
-        checkpoints.peak = checkpoints.peak.max(checkpoints.list.len() as u32);
+        checkpoints.keep(state);
         (checkpoints.processed, checkpoints.jumps) = (self.exploration.processed, self.exploration.jumps);
-        state.parent = Some(id);
-        state.written = [0; MAX_FRAMES];
     }
 
     /// Gives up what a loop body changes but nothing depends on, so that its state repeats: numbers that differ from

@@ -35,7 +35,7 @@ impl Verifier<'_> {
 
     fn chain_depth(&mut self, subprogram: usize, above: u32, chain: &mut Vec<usize>) -> Check {
         chain.push(subprogram);
-        let own = u32::from(self.stack_depth[subprogram]).max(1).next_multiple_of(16);
+        let own = u32::from(self.stack_depth[subprogram]).next_multiple_of(16);
         let depth = above + own;
         if depth > CHAIN_BYTES {
             return Err(Refusal::new(

@@ -1,0 +1,190 @@
+//! The states kept for comparison, and what is recorded on them.
+//!
+//! Kept states form a tree by [`State::parent`]; those of one slot form a list, the newest first. A state that never
+//! helps leaves its list. What it holds goes once no path can come back to it; its records stay, because paths that
+//! ended inside a loop may still pass what they learn through it.
+
+use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
+
+/// A kept state.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) state: State,
+    /// Stack slots read by paths from here, per frame.
+    pub(crate) read: [u64; MAX_FRAMES],
+    /// Paths from here that have not ended.
+    pub(crate) branches: u32,
+    /// The outermost kept state that was incomplete when a path from here ended at it, or at something inside it.
+    loop_entry: Option<CheckpointId>,
+    /// Paths that ended here before it was complete: where they came from, and what they had written since then.
+    pub(crate) followers: Vec<(Option<CheckpointId>, [u64; MAX_FRAMES])>,
+    pub(crate) hits: u32,
+    pub(crate) misses: u32,
+    /// The state kept here before this one.
+    pub(crate) older: Option<CheckpointId>,
+    /// Not in its slot's list any more.
+    retired: bool,
+    /// How many frames the state has, or had.
+    frames: usize,
+}
+
+/// All kept states.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoints {
+    list: Vec<Checkpoint>,
+    /// The newest of each slot.
+    newest: Vec<Option<CheckpointId>>,
+    /// Instructions and jumps processed when the last state was kept.
+    pub(crate) processed: u32,
+    pub(crate) jumps: u32,
+    pub(crate) total: u32,
+    alive: u32,
+    pub(crate) peak: u32,
+}
+
+impl Checkpoints {
+    /// Forgets all, for the next function.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.newest.clear();
+        self.alive = 0;
+    }
+
+    /// The state kept last at a slot.
+    pub(crate) fn newest(&self, slot: usize) -> Option<CheckpointId> {
+        *self.newest.get(slot)?
+    }
+
+    /// Keeps a state, which is its own parent from then on.
+    pub(crate) fn keep(&mut self, state: &mut State) {
+        let id = CheckpointId(self.list.len() as u32);
+        if self.newest.len() <= state.slot {
+            self.newest.resize(state.slot + 1, None);
+        }
+        self.list.push(Checkpoint {
+            state: state.clone(),
+            read: [0; MAX_FRAMES],
+            branches: 1,
+            loop_entry: None,
+            followers: Vec::new(),
+            hits: 0,
+            misses: 0,
+            older: self.newest[state.slot].replace(id),
+            retired: false,
+            frames: state.frames.len(),
+        });
+        self.total += 1;
+        self.alive += 1;
+        self.peak = self.peak.max(self.alive);
+        state.parent = Some(id);
+        state.written = [0; MAX_FRAMES];
+    }
+
+    /// Takes a state out of its slot's list; `newer` is the one before it there.
+    pub(crate) fn retire(&mut self, id: CheckpointId, newer: Option<CheckpointId>) {
+        let Some(checkpoint) = self.get_mut(id) else { return };
+        checkpoint.retired = true;
+        let (older, slot) = (checkpoint.older, checkpoint.state.slot);
+        match newer.and_then(|newer| self.get_mut(newer)) {
+            Some(newer) => newer.older = older,
+            None => self.newest[slot] = older,
+        }
+        self.release_if_done(id);
+    }
+
+    /// Gives back what a state holds that nothing will be compared with.
+    fn release_if_done(&mut self, id: CheckpointId) {
+        let Some(checkpoint) = self.get_mut(id) else { return };
+        if checkpoint.retired && checkpoint.branches == 0 {
+            checkpoint.state.frames = Vec::new();
+            checkpoint.state.references = Vec::new();
+            self.alive -= 1;
+        }
+    }
+
+    pub(crate) fn get(&self, id: CheckpointId) -> Option<&Checkpoint> {
+        self.list.get(id.0 as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: CheckpointId) -> Option<&mut Checkpoint> {
+        self.list.get_mut(id.0 as usize)
+    }
+
+    /// The kept state before a kept state.
+    pub(crate) fn parent(&self, id: CheckpointId) -> Option<CheckpointId> {
+        self.get(id)?.state.parent
+    }
+
+    /// One more path from a kept state.
+    pub(crate) fn add_branch(&mut self, parent: Option<CheckpointId>) {
+        if let Some(parent) = parent.and_then(|id| self.get_mut(id)) {
+            parent.branches += 1;
+        }
+    }
+
+    /// A path from a kept state has ended.
+    pub(crate) fn end_branch(&mut self, mut parent: Option<CheckpointId>) {
+        while let Some(id) = parent {
+            let Some(checkpoint) = self.get_mut(id) else { return };
+            checkpoint.branches = checkpoint.branches.saturating_sub(1);
+            if checkpoint.branches > 0 {
+                return;
+            }
+            parent = checkpoint.state.parent;
+            self.release_if_done(id);
+        }
+    }
+
+    /// The incomplete loop that a state belongs to: what is recorded on it may still grow.
+    pub(crate) fn incomplete_loop(&self, id: CheckpointId) -> Option<CheckpointId> {
+        let mut at = Some(id);
+        while let Some(id) = at {
+            let checkpoint = self.get(id)?;
+            if checkpoint.branches > 0 {
+                return Some(id);
+            }
+            at = checkpoint.loop_entry;
+        }
+        None
+    }
+
+    /// Records that `slots` of `frame` were read on the path that came from `from`, having written `written`.
+    pub(crate) fn mark_read(&mut self, from: Option<CheckpointId>, written: u64, frame: usize, slots: u64) {
+        let mut pending = vec![(from, slots & !written)];
+        while let Some((id, slots)) = pending.pop() {
+            let Some(checkpoint) = id.and_then(|id| self.get_mut(id)) else { continue };
+            if frame >= checkpoint.frames {
+                continue;
+            }
+            let new = slots & !checkpoint.read[frame];
+            if new == 0 {
+                continue;
+            }
+            checkpoint.read[frame] |= new;
+            pending.push((checkpoint.state.parent, new & !checkpoint.state.written[frame]));
+            for (parent, written) in &checkpoint.followers {
+                pending.push((*parent, new & !written[frame]));
+            }
+        }
+    }
+
+    /// All states on the way from `from` up to `entry` belong to its loop.
+    pub(crate) fn enter_loop(&mut self, mut from: Option<CheckpointId>, entry: CheckpointId) {
+        while let Some(id) = from {
+            if id <= entry {
+                return;
+            }
+            let already = self.get(id).and_then(|c| c.loop_entry);
+            // An entry further out that is still open covers this one.
+            if let Some(outer) = already
+                && outer <= entry
+                && self.get(outer).is_some_and(|c| c.branches > 0)
+            {
+                return;
+            }
+            let Some(checkpoint) = self.get_mut(id) else { return };
+            checkpoint.loop_entry = Some(entry);
+            from = checkpoint.state.parent;
+        }
+    }
+}
