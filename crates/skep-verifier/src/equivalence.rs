@@ -148,7 +148,8 @@ impl Comparison<'_> {
         }
         if old.bytes.iter().any(|byte| byte.is_object()) {
             let (o, n) = (&old.spilled, &new.spilled);
-            return o.kind == n.kind && o.flags == n.flags && ids.correspond(o.reference, n.reference);
+            let same = o.kind == n.kind && o.flags == n.flags;
+            return same && ids.correspond(o.reference, n.reference) && ids.correspond(o.id, n.id);
         }
         !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
     }

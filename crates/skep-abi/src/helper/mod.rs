@@ -120,8 +120,38 @@ pub enum DynptrKind {
     Ringbuf,
     /// A socket buffer.
     Skb,
+    /// The metadata of a socket buffer.
+    SkbMeta,
     /// An XDP packet.
     Xdp,
+}
+
+impl DynptrKind {
+    /// Linux's name in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DynptrKind::Local => "local",
+            DynptrKind::Ringbuf => "ringbuf",
+            DynptrKind::Skb => "skb",
+            DynptrKind::SkbMeta => "skb_meta",
+            DynptrKind::Xdp => "xdp",
+        }
+    }
+
+    /// Whether it must be given back.
+    pub const fn is_referenced(self) -> bool {
+        matches!(self, DynptrKind::Ringbuf)
+    }
+
+    /// Whether it stands on a packet, whose bytes may move.
+    pub const fn is_packet(self) -> bool {
+        matches!(self, DynptrKind::Skb | DynptrKind::SkbMeta | DynptrKind::Xdp)
+    }
+
+    /// Whether writing through it may move the packet: a socket buffer that is shared is copied first.
+    pub const fn moves_when_written(self) -> bool {
+        matches!(self, DynptrKind::Skb | DynptrKind::SkbMeta)
+    }
 }
 
 /// What a helper leaves in r0 (Linux: `enum bpf_return_type`).
@@ -209,6 +239,10 @@ bitflags! {
         const CALLBACK_COUNT_IN_R1 = 1 << 19;
         /// The result is the object of the first argument as another type, and lives as long.
         const CASTS = 1 << 20;
+        /// Writes through its dynptr: packet pointers become invalid if that moves the packet.
+        const WRITES_DYNPTR = 1 << 21;
+        /// Its memory argument must be in a map value, which outlives the program's run (`bpf_dynptr_from_mem`).
+        const MEMORY_OF_MAP = 1 << 22;
     }
 }
 

@@ -641,10 +641,10 @@ helpers! {
     196 skc_to_mptcp_sock (5, 19) [BSK] -> btf_or_null_result("mptcp_sock"), {CASTS}
         "struct mptcp_sock *bpf_skc_to_mptcp_sock(void *sk)"
         "The socket as a multipath TCP socket.";
-    197 dynptr_from_mem (5, 19) [WR, SZ0, ANY, new_dynptr(Local)] -> Integer, {NEEDS_CAP_BPF}
+    197 dynptr_from_mem (5, 19) [WR, SZ0, ANY, new_dynptr(Local)] -> Integer, {MEMORY_OF_MAP NEEDS_CAP_BPF}
         "long bpf_dynptr_from_mem(void *data, __u32 size, __u64 flags, struct bpf_dynptr *ptr)"
         "Makes a dynptr over a map value.";
-    198 ringbuf_reserve_dynptr (5, 19) [MAP, ANY, ANY, new_dynptr(Ringbuf)] -> Integer, {ACQUIRES NEEDS_CAP_BPF}
+    198 ringbuf_reserve_dynptr (5, 19) [MAP, ANY, ANY, new_dynptr(Ringbuf)] -> Integer, {NEEDS_CAP_BPF}
         "long bpf_ringbuf_reserve_dynptr(void *ringbuf, __u32 size, __u64 flags, struct bpf_dynptr *ptr)"
         "Reserves a record of any size in a ring buffer.";
     199 ringbuf_submit_dynptr (5, 19) [dynptr(Ringbuf), ANY] -> Void, {RELEASES NEEDS_CAP_BPF}
@@ -656,7 +656,7 @@ helpers! {
     201 dynptr_read (5, 19) [WR, SZ0, DYNR, ANY, ANY] -> Integer, {NEEDS_CAP_BPF}
         "long bpf_dynptr_read(void *dst, __u32 len, const struct bpf_dynptr *src, __u32 offset, __u64 flags)"
         "Copies bytes out of a dynptr.";
-    202 dynptr_write (5, 19) [DYNR, ANY, RD, SZ0, ANY] -> Integer, {NEEDS_CAP_BPF}
+    202 dynptr_write (5, 19) [DYNR, ANY, RD, SZ0, ANY] -> Integer, {WRITES_DYNPTR NEEDS_CAP_BPF}
         "long bpf_dynptr_write(const struct bpf_dynptr *dst, __u32 offset, void *src, __u32 len, __u64 flags)"
         "Writes bytes through a dynptr.";
     203 dynptr_data (5, 19) [DYNR, ANY, CASZ] -> DynptrMemOrNull, {NEEDS_CAP_BPF}

@@ -143,6 +143,20 @@ pub enum KfuncRule {
     InterruptSave,
     /// Restores what was before from the argument.
     InterruptRestore,
+    /// Makes a dynptr over a socket buffer.
+    DynptrOverSkb,
+    /// Makes a dynptr over the metadata of a socket buffer.
+    DynptrOverSkbMeta,
+    /// Makes a dynptr over an XDP packet.
+    DynptrOverXdp,
+    /// Makes a dynptr over what another stands on.
+    DynptrClone,
+    /// The result is a slice of the dynptr, to be read, of constant size.
+    DynptrSlice,
+    /// The same, to be written too.
+    DynptrSliceReadWrite,
+    /// Writes through its first dynptr: packet pointers become invalid if that moves the packet.
+    DynptrWrite,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }

@@ -71,18 +71,18 @@ kfuncs! {
     bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL} [Unverified] "Takes it with interrupts held off.";
     bpf_res_spin_unlock_irqrestore (6, 15) Common {} [Unverified] "Gives it back.";
 
-    bpf_dynptr_slice (6, 4) Common {RET_NULL} [Unverified] "A readable part of a dynptr, copied if it is not contiguous.";
-    bpf_dynptr_slice_rdwr (6, 4) Common {RET_NULL} [Unverified] "A writable part of a dynptr, copied if it is not contiguous.";
-    bpf_dynptr_adjust (6, 5) Common {} [Unverified] "Narrows a dynptr.";
-    bpf_dynptr_is_null (6, 5) Common {} [Unverified] "Whether a dynptr is null.";
-    bpf_dynptr_is_rdonly (6, 5) Common {} [Unverified] "Whether a dynptr is read-only.";
-    bpf_dynptr_size (6, 5) Common {} [Unverified] "Bytes of a dynptr.";
-    bpf_dynptr_clone (6, 5) Common {} [Unverified] "A second dynptr over the same bytes.";
-    bpf_dynptr_copy (6, 15) Common {} [Unverified] "Copies from one dynptr to another.";
-    bpf_dynptr_memset (6, 17) Common {} [Unverified] "Fills a part of a dynptr.";
-    bpf_dynptr_from_skb (6, 4) Packet {TRUSTED_ARGS} [Unverified] "A dynptr over a packet.";
-    bpf_dynptr_from_skb_meta (6, 18) Packet {TRUSTED_ARGS} [Unverified] "A dynptr over the metadata of a packet.";
-    bpf_dynptr_from_xdp (6, 4) Xdp {} [Unverified] "A dynptr over a frame.";
+    bpf_dynptr_slice (6, 4) Common {RET_NULL} [DynptrSlice] "A readable part of a dynptr, copied if it is not contiguous.";
+    bpf_dynptr_slice_rdwr (6, 4) Common {RET_NULL} [DynptrSliceReadWrite] "A writable part of a dynptr, copied if it is not contiguous.";
+    bpf_dynptr_adjust (6, 5) Common {} "Narrows a dynptr.";
+    bpf_dynptr_is_null (6, 5) Common {} "Whether a dynptr is null.";
+    bpf_dynptr_is_rdonly (6, 5) Common {} "Whether a dynptr is read-only.";
+    bpf_dynptr_size (6, 5) Common {} "Bytes of a dynptr.";
+    bpf_dynptr_clone (6, 5) Common {} [DynptrClone] "A second dynptr over the same bytes.";
+    bpf_dynptr_copy (6, 15) Common {} [DynptrWrite] "Copies from one dynptr to another.";
+    bpf_dynptr_memset (6, 17) Common {} [DynptrWrite] "Fills a part of a dynptr.";
+    bpf_dynptr_from_skb (6, 4) Packet {TRUSTED_ARGS} [DynptrOverSkb] "A dynptr over a packet.";
+    bpf_dynptr_from_skb_meta (6, 18) Packet {TRUSTED_ARGS} [DynptrOverSkbMeta] "A dynptr over the metadata of a packet.";
+    bpf_dynptr_from_xdp (6, 4) Xdp {} [DynptrOverXdp] "A dynptr over a frame.";
 
     bpf_iter_num_new (6, 4) Common {ITER_NEW} "Begins to count.";
     bpf_iter_num_next (6, 4) Common {ITER_NEXT RET_NULL} "The next number.";
@@ -111,9 +111,9 @@ kfuncs! {
     bpf_wq_start (6, 10) Common {} [Unverified] "Queues a work item.";
     bpf_copy_from_user_str (6, 12) Common {SLEEPABLE} "Copies a string of user space, with page faults.";
     bpf_copy_from_user_task_str (6, 15) Common {SLEEPABLE} "Copies a string of another task, with page faults.";
-    bpf_probe_read_user_dynptr (6, 16) Common {} "Copies memory of user space into a dynptr.";
-    bpf_probe_read_kernel_dynptr (6, 16) Common {} "Copies memory of the kernel into a dynptr.";
-    bpf_copy_from_user_dynptr (6, 16) Common {SLEEPABLE} "Copies memory of user space into a dynptr, with page faults.";
+    bpf_probe_read_user_dynptr (6, 16) Common {} [DynptrWrite] "Copies memory of user space into a dynptr.";
+    bpf_probe_read_kernel_dynptr (6, 16) Common {} [DynptrWrite] "Copies memory of the kernel into a dynptr.";
+    bpf_copy_from_user_dynptr (6, 16) Common {SLEEPABLE} [DynptrWrite] "Copies memory of user space into a dynptr, with page faults.";
     bpf_stream_vprintk_impl (6, 17) Common {TRUSTED_ARGS} [Unverified] "Prints to a stream of the program.";
     bpf_strcmp (6, 17) Common {} "Compares strings.";
     bpf_strcasecmp (6, 18) Common {} "Compares strings, whatever their case.";

@@ -1,12 +1,15 @@
 //! Arguments of helpers, by the kind the helper table gives them.
 
+use super::dynptr::DynptrUse;
 use super::memory::{MAX_OFFSET, Region};
 use super::stack::StackRange;
+use crate::domain::dynptr::Dynptr;
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register, type_name};
+use crate::domain::stack::{StackSlot, position};
 use crate::domain::state::State;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
-use skep_abi::helper::{ArgKind, HelperFlags, HelperProto, MemAccess};
+use skep_abi::helper::{ArgKind, DynptrKind, HelperFlags, HelperProto, MemAccess};
 use skep_abi::map_type::MapFlags;
 use skep_abi::socket::SocketKind;
 use skep_abi::special_field::SpecialKind;
@@ -35,6 +38,8 @@ pub(crate) struct CallFacts {
     pub(crate) lock: Option<Reg>,
     /// Stack that the helper fills, done once all arguments are checked.
     pub(crate) fills: Vec<StackRange>,
+    /// The dynptr it works on.
+    pub(crate) dynptr: Option<Dynptr>,
 }
 
 /// A kind of pointer an argument accepts.
@@ -100,8 +105,10 @@ fn accepted(kind: &ArgKind) -> (&'static [Accepted], &'static str) {
         ArgKind::BtfPtr { .. } | ArgKind::OwnedBtfPtrOrNull => {
             (&[(BTF, NONE), (BTF, PointerFlags::TRUSTED), (BTF, PointerFlags::RCU)], "ptr_, trusted_ptr_, rcu_ptr_")
         }
-        ArgKind::PerCpuBtfPtr => (&[], "percpu_ptr_"),
-        ArgKind::Dynptr { .. } => (&[], "fp, dynptr_ptr"),
+        ArgKind::PerCpuBtfPtr => (&[], "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"),
+        ArgKind::Dynptr { .. } => {
+            (&[(Kind::Stack(0), NONE), (Kind::ConstantDynptr(DynptrKind::Local), NONE)], "fp, dynptr_ptr")
+        }
         ArgKind::Anything | ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstAllocSizeOrZero => (&[], "scalar"),
     }
 }
@@ -171,7 +178,10 @@ impl Verifier<'_> {
                 self.check_argument_offset(reg, &register, helper, index)?;
             }
         }
-        if usize::from(helper.release_arg) == index + 1 && !null {
+        let releases = usize::from(helper.release_arg) == index + 1;
+        if releases && matches!(kind, ArgKind::Dynptr { .. }) {
+            self.check_dynptr_release(state, reg)?;
+        } else if releases && !null {
             if register.reference == 0 && !matches!(register.kind, Kind::Stack(_)) {
                 return invalid(format!("R{number} must be referenced when passed to release function"));
             }
@@ -210,6 +220,9 @@ impl Verifier<'_> {
         if null_allowed(kind) {
             flags -= PointerFlags::NULLABLE;
         }
+        if matches!(kind, ArgKind::Mem { .. } | ArgKind::FixedMem { .. }) {
+            flags -= PointerFlags::PACKET_SLICE;
+        }
         let register = Register { flags, ..*register };
         let fits = match kind {
             ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstAllocSizeOrZero => register.is_scalar(),
@@ -218,8 +231,8 @@ impl Verifier<'_> {
         if fits {
             return self.check_btf_argument(reg, &register, kind);
         }
-        if matches!(kind, ArgKind::Dynptr { .. } | ArgKind::PerCpuBtfPtr) {
-            return Err(Refusal::unsupported("helpers that take dynamic pointers or per-CPU variables"));
+        if *kind == ArgKind::PerCpuBtfPtr && matches!(register.kind, Kind::Btf(_)) {
+            return Err(Refusal::unsupported("helpers that take per-CPU variables"));
         }
         Err(Refusal::new(EACCES, format!("R{} type={} expected={list}", reg.number(), register.type_name())))
     }
@@ -237,7 +250,7 @@ impl Verifier<'_> {
     /// Objects are passed by their address; memory at any offset.
     fn check_argument_offset(&self, reg: Reg, register: &Register, helper: &HelperProto, index: usize) -> Check {
         let release = usize::from(helper.release_arg) == index + 1;
-        if release && register.offset != 0 {
+        if release && register.offset != 0 && !matches!(register.kind, Kind::Stack(_)) {
             return invalid(format!(
                 "R{} must have zero offset when passed to release func or trusted arg to kfunc",
                 reg.number()
@@ -314,9 +327,15 @@ impl Verifier<'_> {
             ArgKind::ConstString => self.check_constant_string(reg, &register),
             ArgKind::Timer => self.check_timer(reg, &register, facts),
             ArgKind::Kptr | ArgKind::OwnedBtfPtrOrNull => Err(Refusal::unsupported("kernel pointers kept in maps")),
-            ArgKind::Dynptr { .. } | ArgKind::PerCpuBtfPtr => {
-                Err(Refusal::unsupported("dynamic pointers and per-CPU variables"))
+            ArgKind::Dynptr { uninit, read_only, kind } => {
+                let usage = match kind {
+                    Some(kind) if *uninit => DynptrUse::Makes { kind: *kind, shares: 0 },
+                    kind => DynptrUse::Uses { kind: *kind, constant: *read_only },
+                };
+                facts.dynptr = Some(self.check_dynptr(state, reg, usage)?);
+                Ok(())
             }
+            ArgKind::PerCpuBtfPtr => Err(Refusal::unsupported("per-CPU variables")),
             ArgKind::Context
             | ArgKind::ContextOrNull
             | ArgKind::Anything
@@ -464,6 +483,7 @@ impl Verifier<'_> {
         let range = self.stack_range(state, reg, base, 0, size, access != MemAccess::Read)?;
         match access {
             MemAccess::Write if range.fixed => {
+                check_no_dynptr_written(state, range)?;
                 if !self.may_leak_pointers() {
                     self.check_no_pointer_overwritten(state, range)?;
                 }
@@ -518,6 +538,16 @@ impl Verifier<'_> {
         }
         facts.timer_map = Some((map, register.map_identity));
         Ok(())
+    }
+}
+
+/// Memory that a helper fills may not overlap a dynptr: it could be the one the helper works on.
+fn check_no_dynptr_written(state: &State, range: StackRange) -> Check {
+    let stack = &state.frames[range.frame].stack;
+    let hit = |offset: &i32| stack.get(position(*offset).0).is_some_and(StackSlot::is_dynptr);
+    match (range.min..range.end).find(hit) {
+        Some(offset) => denied(format!("potential write to dynptr at off={offset} disallowed")),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls of helpers: whether the program may make them, their arguments, and what they leave behind.
 
 use super::arguments::CallFacts;
-use crate::domain::register::Register;
+use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
 use crate::tables;
@@ -35,11 +35,20 @@ impl Verifier<'_> {
             let register = *state.register(reg);
             self.check_lock_argument(state, reg, &register, helper.flags.contains(HelperFlags::LOCKS))?;
         }
+        self.check_kept_memory(state, helper)?;
         for range in std::mem::take(&mut facts.fills) {
             self.fill_stack(state, range);
         }
         if let Some(reference) = facts.released.filter(|r| *r != 0) {
             self.release(state, reference)?;
+        }
+        if helper.flags.contains(HelperFlags::RELEASES)
+            && let Some(dynptr) = facts.dynptr
+        {
+            self.release_dynptr(state, &dynptr)?;
+        }
+        if helper.flags.contains(HelperFlags::WRITES_DYNPTR) {
+            self.write_through_dynptr(state, facts.dynptr.map(|dynptr| dynptr.kind));
         }
         self.start_callback(state, slot, helper, &facts)?;
         self.clobber_caller_saved(state);
@@ -83,6 +92,15 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Memory that a dynptr keeps must outlive the frame and the packet.
+    fn check_kept_memory(&self, state: &State, helper: &HelperProto) -> Check {
+        let memory = state.register(Reg::R1);
+        if helper.flags.contains(HelperFlags::MEMORY_OF_MAP) && !matches!(memory.kind, Kind::MapValue(_)) {
+            return denied(format!("Unsupported reg type {} for bpf_{} data", memory.type_name(), helper.name));
+        }
+        Ok(())
+    }
+
     /// Whether the map is one that this helper works on.
     fn check_map_argument(&self, helper: &HelperProto, facts: &CallFacts) -> Check {
         let Some((map, _)) = facts.map else { return Ok(()) };
@@ -110,9 +128,14 @@ impl Verifier<'_> {
             return denied("reference has not been acquired before");
         }
         state.references.retain(|r| r.id != reference);
-        // Linux leaves nothing readable to unprivileged programs, a number to others.
-        let left = if self.may_leak_pointers() { Register::UNKNOWN } else { Register::UNINITIALISED };
+        let left = self.invalidated();
         state.change_each(|r| r.reference == reference, |r| *r = left);
         Ok(())
+    }
+
+    /// What a pointer becomes when its object is gone: Linux leaves nothing readable to unprivileged programs, a number
+    /// to others.
+    pub(crate) fn invalidated(&self) -> Register {
+        if self.may_leak_pointers() { Register::UNKNOWN } else { Register::UNINITIALISED }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::{CallbackFrame, Frame, MAX_FRAMES, State};
 use crate::refusal::{Check, E2BIG, Refusal, invalid};
 use crate::verifier::Verifier;
-use skep_abi::helper::{Callback, CallbackArg, HelperFlags, HelperProto};
+use skep_abi::helper::{Callback, CallbackArg, DynptrKind, HelperFlags, HelperProto};
 use skep_isa::Reg;
 use std::rc::Rc;
 
@@ -107,7 +107,7 @@ impl Verifier<'_> {
             }
             CallbackArg::Number => Register::UNKNOWN,
             CallbackArg::BtfPtr(name) => self.kernel_object(name)?.with_flags(PointerFlags::TRUSTED),
-            CallbackArg::Dynptr => return Err(Refusal::unsupported("dynamic pointers")),
+            CallbackArg::Dynptr => Register::constant_dynptr(DynptrKind::Local, self.new_id()),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Global functions: verified once, for every argument that their BTF signature allows; callers must pass such.
 
 use super::arguments::CallFacts;
+use super::dynptr::DynptrUse;
+use super::kfunc_signature::DYNPTR_STRUCT;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
 use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
-use skep_abi::helper::MemAccess;
+use skep_abi::helper::{DynptrKind, MemAccess};
 use skep_abi::program_type::ContextInfo;
 use skep_btf::{Kind as BtfKind, Type, TypeId};
 use skep_isa::Reg;
@@ -19,6 +21,8 @@ pub(crate) enum GlobalArgument {
     Context,
     /// Memory of a fixed size.
     Memory { bytes: u32, nullable: bool },
+    /// A dynptr, not to be changed.
+    Dynptr,
     /// A trusted kernel object.
     Object { id: TypeId, nullable: bool },
 }
@@ -37,6 +41,7 @@ impl Verifier<'_> {
                 GlobalArgument::Memory { bytes, nullable } => {
                     self.maybe_null(Register::pointer(Kind::Memory(bytes)), nullable)
                 }
+                GlobalArgument::Dynptr => Register::constant_dynptr(DynptrKind::Local, self.new_id()),
                 GlobalArgument::Object { id, nullable } => {
                     let object = Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::TRUSTED);
                     self.maybe_null(object, nullable)
@@ -75,6 +80,7 @@ impl Verifier<'_> {
                     }
                     self.check_passed_memory(state, reg, &register, bytes)?;
                 }
+                GlobalArgument::Dynptr => self.check_passed_dynptr(state, index, reg)?,
                 GlobalArgument::Object { nullable: true, .. } if register.is_null() => {}
                 GlobalArgument::Object { id, nullable } => {
                     let fits = register.kind == Kind::Btf(id)
@@ -87,6 +93,17 @@ impl Verifier<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn check_passed_dynptr(&mut self, state: &mut State, index: usize, reg: Reg) -> Check {
+        let register = *state.register(reg);
+        match register.kind {
+            Kind::Stack(_) => {}
+            Kind::ConstantDynptr(_) => self.check_unmodified(reg, &register, false)?,
+            _ => return invalid(format!("arg#{index} expected pointer to stack or const struct bpf_dynptr")),
+        }
+        self.check_dynptr(state, reg, DynptrUse::Uses { kind: None, constant: true })?;
         Ok(())
     }
 
@@ -167,6 +184,12 @@ impl Verifier<'_> {
         if context || tags.contains(&"ctx") {
             return Ok(GlobalArgument::Context);
         }
+        if name == DYNPTR_STRUCT {
+            if !tags.is_empty() {
+                return invalid(format!("arg#{index} has invalid combination of tags"));
+            }
+            return Ok(GlobalArgument::Dynptr);
+        }
         if tags.contains(&"trusted") {
             let object = self.kernel_btf()?.find(BtfKind::Struct, skep_btf::essential_name(name));
             let object = object.ok_or_else(|| Refusal::new(EINVAL, format!("the kernel has no struct {name}")))?;
@@ -175,9 +198,6 @@ impl Verifier<'_> {
         let unknown = tags.iter().find(|t| !matches!(**t, "nonnull" | "nullable"));
         if let Some(tag) = unknown {
             return Err(Refusal::unsupported(format!("global functions with arguments tagged {tag}")));
-        }
-        if name == "bpf_dynptr" {
-            return Err(Refusal::unsupported("global functions that take dynamic pointers"));
         }
         let size = btf.size_of(id).and_then(|size| u32::try_from(size).ok());
         match size {

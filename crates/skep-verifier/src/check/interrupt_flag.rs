@@ -30,6 +30,7 @@ impl Verifier<'_> {
             return invalid(uninitialised);
         }
         self.stack_range(state, reg, &register, 0, 8, true)?;
+        self.overwrite_dynptr(state, place.frame, place.index)?;
         let id = self.new_id();
         state.sections.interrupts_off.push(InterruptsOff { id, slot: state.slot });
         let flag = Register { reference: id, ..Register::pointer(Kind::InterruptFlag(owner)) };

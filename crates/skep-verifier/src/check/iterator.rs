@@ -54,6 +54,9 @@ impl Verifier<'_> {
             if place.slots().any(|index| slot(index).bytes.contains(&ByteKind::Iterator)) {
                 return invalid(format!("expected uninitialized {name} as arg #0"));
             }
+            for index in place.slots() {
+                self.overwrite_dynptr(state, place.frame, index)?;
+            }
             let id = self.new_id();
             state.references.push(Reference { id, slot: state.slot });
             self.begin(state, function, place, id);

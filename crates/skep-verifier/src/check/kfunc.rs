@@ -3,10 +3,12 @@
 use super::iterator::IteratorPlace;
 use super::kfunc_signature::{KfuncParameter, KfuncResult, KfuncSignature, ParameterKind, is_plain_data, not_allowed};
 use super::memory::MAX_OFFSET;
+use crate::domain::dynptr::Dynptr;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::{Reference, State};
 use crate::refusal::{Check, EACCES, Refusal, denied, invalid};
 use crate::verifier::Verifier;
+use skep_abi::helper::DynptrKind;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ContextInfo;
 use skep_btf::{Btf, Type, TypeId};
@@ -14,13 +16,19 @@ use skep_isa::Reg;
 
 /// What the arguments of a call have told so far.
 #[derive(Debug, Default)]
-struct KfuncCall {
+pub(crate) struct KfuncCall {
     /// The reference that an argument carries: the result lives as long.
-    reference: u32,
+    pub(crate) reference: u32,
     /// The reference given back.
-    released: Option<u32>,
+    pub(crate) released: Option<u32>,
     /// The iterator and its reference.
-    iterator: Option<(IteratorPlace, u32)>,
+    pub(crate) iterator: Option<(IteratorPlace, u32)>,
+    /// The last dynptr that was there before the call.
+    pub(crate) dynptr: Option<Dynptr>,
+    /// What the first of them stands on.
+    pub(crate) written_dynptr: Option<DynptrKind>,
+    /// The argument that must be known, or the size that must.
+    pub(crate) constant: Option<u64>,
 }
 
 impl Verifier<'_> {
@@ -36,7 +44,7 @@ impl Verifier<'_> {
             let Some(reg) = Reg::new(index as u8 + 1) else { break };
             self.check_kfunc_argument(state, &function, (index, reg), parameter, &mut call)?;
         }
-        self.apply_kfunc_rule(state, &function)?;
+        self.apply_kfunc_rule(state, &function, &mut call)?;
         if function.has(KfuncFlags::SLEEPABLE) {
             self.check_kfunc_may_sleep(state, function.row.name)?;
         }
@@ -104,12 +112,13 @@ impl Verifier<'_> {
                     return invalid(format!("R{number} must be a known constant"));
                 }
                 if constant {
+                    call.constant = register.value.as_constant();
                     self.values.mark(register.origin);
                 }
                 return Ok(());
             }
             ParameterKind::InterruptFlag => return self.check_interrupt_flag(state, function, reg),
-            ParameterKind::Iterator(_) | ParameterKind::Pointer { .. } => {}
+            ParameterKind::Iterator(_) | ParameterKind::Dynptr { .. } | ParameterKind::Pointer { .. } => {}
         }
         let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
         let may_be_null = register.is_null() || register.is_nullable();
@@ -129,7 +138,8 @@ impl Verifier<'_> {
                 call.iterator = Some(iterator);
                 Ok(())
             }
-            ParameterKind::Pointer { .. } if parameter.nullable && register.is_null() => Ok(()),
+            _ if parameter.nullable && register.is_null() => Ok(()),
+            ParameterKind::Dynptr { makes } => self.check_kfunc_dynptr(state, function, (index, reg), makes, call),
             ParameterKind::Pointer { pointee, sized } => {
                 self.check_kfunc_pointer(state, function, (index, reg), (pointee, sized), call)
             }
@@ -208,7 +218,8 @@ impl Verifier<'_> {
         }
         let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE);
         self.check_unmodified(reg, register, false)?;
-        if !(wanted == found || !strict && starts_with(btf, found, wanted)) {
+        let same = wanted == found || !strict && starts_with(btf, found, wanted);
+        if !same && !is_projection(btf.name(wanted), btf.name(found)) {
             let (wanted, found) = (btf.name(wanted), btf.name(found));
             return invalid(format!(
                 "kernel function {} args#{index} expected pointer to STRUCT {wanted} but R{number} has a pointer to STRUCT {found}",
@@ -248,22 +259,13 @@ impl Verifier<'_> {
 
     /// What a kernel function leaves in r0.
     fn kfunc_result(&mut self, state: &mut State, function: &KfuncSignature, call: &KfuncCall) -> Check<Register> {
-        let pointer = match function.result {
-            KfuncResult::Nothing => return Ok(Register::UNINITIALISED),
-            KfuncResult::Number => return Ok(Register::UNKNOWN),
-            KfuncResult::Unknown => {
-                return Err(Refusal::unsupported(format!("the result of kernel function {}", function.row.name)));
-            }
-            KfuncResult::Memory(bytes) => {
-                let memory = Register::pointer(Kind::Memory(bytes)).with_flags(PointerFlags::READ_ONLY);
-                // What lies inside an object is gone when the object is.
-                Register { reference: call.reference, ..memory }
-            }
-            KfuncResult::Object(id) if function.has(KfuncFlags::ITER_NEXT) => {
-                Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::TRUSTED)
-            }
-            KfuncResult::Object(id) => Register::pointer(Kind::Btf(id)),
+        let pointer = match self.kfunc_rule_result(function, call)? {
+            Some(pointer) => pointer,
+            None => plain_result(function, call)?,
         };
+        if !pointer.is_pointer() {
+            return Ok(pointer);
+        }
         let mut result = self.maybe_null(pointer, function.has(KfuncFlags::RET_NULL));
         if function.has(KfuncFlags::ACQUIRE) {
             // One id for both: the NULL check and the release.
@@ -273,6 +275,31 @@ impl Verifier<'_> {
         }
         Ok(result)
     }
+}
+
+/// The result by its type.
+fn plain_result(function: &KfuncSignature, call: &KfuncCall) -> Check<Register> {
+    Ok(match function.result {
+        KfuncResult::Nothing => Register::UNINITIALISED,
+        KfuncResult::Number => Register::UNKNOWN,
+        KfuncResult::Unknown => {
+            return Err(Refusal::unsupported(format!("the result of kernel function {}", function.row.name)));
+        }
+        KfuncResult::Memory(bytes) => {
+            let memory = Register::pointer(Kind::Memory(bytes)).with_flags(PointerFlags::READ_ONLY);
+            // What lies inside an object is gone when the object is.
+            Register { reference: call.reference, ..memory }
+        }
+        KfuncResult::Object(id) if function.has(KfuncFlags::ITER_NEXT) => {
+            Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::TRUSTED)
+        }
+        KfuncResult::Object(id) => Register::pointer(Kind::Btf(id)),
+    })
+}
+
+/// Whether a struct is how programs see a kernel struct: the function works on the kernel's in any case.
+fn is_projection(seen: &str, kernel: &str) -> bool {
+    matches!((seen, kernel), ("__sk_buff", "sk_buff") | ("xdp_md", "xdp_buff"))
 }
 
 /// Whether a struct begins with another, directly or through its first members.

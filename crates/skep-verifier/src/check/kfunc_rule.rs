@@ -1,7 +1,9 @@
 //! What calls of kernel functions do beyond prototype and flags: one line per rule of the kfunc table. What a line does
 //! stands in the file of its subject.
 
+use super::kfunc::KfuncCall;
 use super::kfunc_signature::KfuncSignature;
+use crate::domain::register::Register;
 use crate::domain::sections::FlagOwner;
 use crate::domain::state::State;
 use crate::refusal::{Check, Refusal};
@@ -11,16 +13,42 @@ use skep_isa::Reg;
 
 impl Verifier<'_> {
     /// Whether what the rule asks for is there, once all arguments are checked; and its effect on the state.
-    pub(crate) fn apply_kfunc_rule(&mut self, state: &mut State, function: &KfuncSignature) -> Check {
+    pub(crate) fn apply_kfunc_rule(
+        &mut self,
+        state: &mut State,
+        function: &KfuncSignature,
+        call: &mut KfuncCall,
+    ) -> Check {
         let name = function.row.name;
         match function.row.rule {
-            // The flag is the argument, and what is to be done with it was done there.
-            KfuncRule::Plain | KfuncRule::InterruptSave | KfuncRule::InterruptRestore => Ok(()),
+            // What is to be done with an argument was done there; what the result is, is said below.
+            KfuncRule::Plain
+            | KfuncRule::InterruptSave
+            | KfuncRule::InterruptRestore
+            | KfuncRule::DynptrOverSkb
+            | KfuncRule::DynptrOverSkbMeta
+            | KfuncRule::DynptrOverXdp
+            | KfuncRule::DynptrClone
+            | KfuncRule::DynptrSlice
+            | KfuncRule::DynptrSliceReadWrite => Ok(()),
             KfuncRule::RcuLock => self.enter_rcu(state, name),
             KfuncRule::RcuUnlock => self.leave_rcu(state, name),
             KfuncRule::PreemptDisable => self.disable_preemption(state),
             KfuncRule::PreemptEnable => self.enable_preemption(state, name),
+            KfuncRule::DynptrWrite => {
+                self.write_through_dynptr(state, call.written_dynptr);
+                Ok(())
+            }
             KfuncRule::Unverified => Err(unknown(function)),
+        }
+    }
+
+    /// The result, where the rule says what it is; it may be NULL if the flags say so.
+    pub(crate) fn kfunc_rule_result(&mut self, function: &KfuncSignature, call: &KfuncCall) -> Check<Option<Register>> {
+        match function.row.rule {
+            KfuncRule::DynptrSlice => self.dynptr_slice(call, false).map(Some),
+            KfuncRule::DynptrSliceReadWrite => self.dynptr_slice(call, true).map(Some),
+            _ => Ok(None),
         }
     }
 

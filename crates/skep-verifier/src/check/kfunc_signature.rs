@@ -30,6 +30,11 @@ pub(crate) enum ParameterKind {
     InterruptFlag,
     /// The iterator that the function is about.
     Iterator(TypeId),
+    /// A dynptr.
+    Dynptr {
+        /// The function makes it.
+        makes: bool,
+    },
     /// A pointer: to a kernel object if one is passed, else to memory.
     Pointer {
         /// What it points to.
@@ -154,7 +159,10 @@ const UNKNOWN_ENDINGS: &[&str] = &[
 ];
 
 /// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
-const UNKNOWN_STRUCTS: &[&str] = &["bpf_dynptr", "bpf_dynptr_kern", "bpf_map", "bpf_key"];
+const UNKNOWN_STRUCTS: &[&str] = &["bpf_map", "bpf_key"];
+
+/// The struct that stands for a dynptr.
+pub(crate) const DYNPTR_STRUCT: &str = "bpf_dynptr";
 
 fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> KfuncParameter {
     let name = btf.str(all[index].name);
@@ -177,6 +185,7 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
             let sized = all.get(index + 1).is_some_and(|next| ends(next, &["__sz", "__szk"]));
             match () {
                 () if iterator => ParameterKind::Iterator(pointee),
+                () if btf.name(pointee) == DYNPTR_STRUCT => ParameterKind::Dynptr { makes: name.ends_with("__uninit") },
                 () if UNKNOWN_STRUCTS.contains(&btf.name(pointee)) => ParameterKind::Unknown,
                 () => ParameterKind::Pointer { pointee, sized },
             }

@@ -129,6 +129,8 @@ impl Verifier<'_> {
             | Kind::Function(_)
             | Kind::Iterator { .. }
             | Kind::InterruptFlag(_)
+            | Kind::ConstantDynptr(_)
+            | Kind::Dynptr { .. }
             | Kind::Scalar
             | Kind::Uninitialised => Err(invalid_access(access.base, &base)),
         }

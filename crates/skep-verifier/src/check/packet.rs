@@ -4,7 +4,7 @@
 //! with the end widens the range of all pointers of one id.
 
 use super::memory::{Region, negative};
-use crate::domain::register::{Kind, Register};
+use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
 use crate::refusal::{Check, EACCES, Refusal, denied};
 use crate::verifier::Verifier;
@@ -72,7 +72,8 @@ impl Verifier<'_> {
 
     /// Packet data may have moved: pointers into it are worth nothing now.
     pub(crate) fn forget_packet_pointers(&self, state: &mut State) {
-        let moved = |r: &Register| r.is_packet() || r.kind == Kind::PacketEnd;
+        let moved =
+            |r: &Register| r.is_packet() || r.kind == Kind::PacketEnd || r.flags.contains(PointerFlags::PACKET_SLICE);
         state.change_each(moved, Register::forget);
     }
 }

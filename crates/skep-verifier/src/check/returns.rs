@@ -32,7 +32,14 @@ impl Verifier<'_> {
                 }
                 self.maybe_null(object, or_null)
             }
-            ReturnKind::DynptrMemOrNull | ReturnKind::KptrOrNull | ReturnKind::PerCpuMem { .. } => {
+            ReturnKind::DynptrMemOrNull => {
+                let no_dynptr = || Refusal::new(EINVAL, "the helper has no dynptr argument");
+                let dynptr = facts.dynptr.ok_or_else(no_dynptr)?;
+                let bytes = facts.allocation.ok_or_else(|| Refusal::new(EINVAL, "the size is not known"))?;
+                let slice = Register::slice(bytes, &dynptr, PointerFlags::empty());
+                self.maybe_null(Register { reference: dynptr.reference, ..slice }, true)
+            }
+            ReturnKind::KptrOrNull | ReturnKind::PerCpuMem { .. } => {
                 return Err(Refusal::unsupported(format!("bpf_{}", helper.name)));
             }
         };

@@ -186,7 +186,8 @@ impl Verifier<'_> {
         if !self.may_leak_pointers() && old.is_pointer() && size != 8 {
             return denied("attempt to corrupt spilled pointer on stack");
         }
-        let mut new = old;
+        let overwritten = self.overwrite_dynptr(state, range.frame, slot)?;
+        let mut new = if overwritten { StackSlot::EMPTY } else { old };
         match value {
             Some(value) if value.is_pointer() => {
                 if size != 8 {
@@ -234,6 +235,9 @@ impl Verifier<'_> {
             Stored::Data => false,
         };
         let count = position(range.min).0 + 1;
+        for slot in position(range.end - 1).0..count {
+            self.overwrite_dynptr(state, range.frame, slot)?;
+        }
         // Where it is written is not known: what was there before may still be.
         self.mark_stack_read(state, range.frame, range.slots());
         let (may_leak, may_read) = (self.may_leak_pointers(), self.may_read_uninitialised());
@@ -289,7 +293,7 @@ impl Verifier<'_> {
             let readable = match kind {
                 ByteKind::Misc | ByteKind::Zero => true,
                 ByteKind::Invalid => allow_uninitialised,
-                ByteKind::Iterator | ByteKind::InterruptFlag => false,
+                ByteKind::Iterator | ByteKind::Dynptr | ByteKind::InterruptFlag => false,
                 ByteKind::Spill => may_leak || state.frames[range.frame].stack[index].spilled.is_scalar(),
             };
             if !readable {

@@ -1,6 +1,7 @@
 //! What is known of registers, stack and program at one point of a path.
 
 pub mod arithmetic;
+pub mod dynptr;
 pub mod known_bits;
 pub mod precision;
 pub mod refine;

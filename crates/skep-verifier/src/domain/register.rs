@@ -4,6 +4,7 @@ use super::precision::ValueId;
 use super::scalar::Scalar;
 use super::sections::FlagOwner;
 use bitflags::bitflags;
+use skep_abi::helper::DynptrKind;
 use skep_abi::socket::SocketKind;
 use skep_btf::TypeId;
 
@@ -59,6 +60,15 @@ pub enum Kind {
     },
     /// Not in a register: a saved interrupt flag on the stack.
     InterruptFlag(FlagOwner),
+    /// A dynptr that the kernel or a caller hands in: it may be used, not changed or given back.
+    ConstantDynptr(DynptrKind),
+    /// Not in a register: half of a dynptr on the stack.
+    Dynptr {
+        /// What it stands on.
+        kind: DynptrKind,
+        /// It is the half of lower address.
+        first: bool,
+    },
 }
 
 bitflags! {
@@ -79,6 +89,8 @@ bitflags! {
         const RCU = 1 << 5;
         /// Points to user memory.
         const USER = 1 << 6;
+        /// A slice of a packet through a dynptr: invalid when the packet moves.
+        const PACKET_SLICE = 1 << 7;
     }
 }
 
@@ -103,7 +115,8 @@ pub struct Register {
     pub link: Link,
     /// The reference that keeps what it points to alive. 0: none.
     pub reference: u32,
-    /// Of a map value or map: which result of an inner-map lookup it belongs to. 0: the map itself.
+    /// Of a map value or map: which result of an inner-map lookup it belongs to. 0: the map itself. Of memory: the
+    /// dynptr it is a slice of. 0: none.
     pub map_identity: u32,
     /// Where its number came from.
     pub origin: ValueId,
@@ -217,6 +230,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Function(_) => "func",
         Kind::Iterator { .. } => "iter",
         Kind::InterruptFlag(_) => "irq_flag",
+        Kind::ConstantDynptr(_) | Kind::Dynptr { .. } => "dynptr_ptr",
     };
     let mut out = String::new();
     let prefixes = [

@@ -2,8 +2,8 @@
 //!
 //! Slot `i` covers offsets `-8 * (i + 1)` to `-8 * i - 1` from the frame pointer. Byte 0 of a slot is the one of lowest
 //! address. Invariant: where any byte is [`ByteKind::Spill`], these bytes are the first ones and `spilled` is what the
-//! low bytes hold (for fewer than eight bytes: a number). Where all bytes are [`ByteKind::Iterator`], `spilled` says which
-//! iterator that is; where only some are, what was there is no iterator any more.
+//! low bytes hold (for fewer than eight bytes: a number). Where one byte is [`ByteKind::Iterator`] or
+//! [`ByteKind::Dynptr`], all are, and `spilled` says which object that is.
 
 use super::register::Register;
 
@@ -23,14 +23,16 @@ pub enum ByteKind {
     Zero,
     /// Part of an iterator: only the functions made for it may touch it.
     Iterator,
-    /// Part of a saved interrupt flag: only the functions made for it may touch it.
+    /// Part of a dynptr: likewise.
+    Dynptr,
+    /// Part of a saved interrupt flag: likewise.
     InterruptFlag,
 }
 
 impl ByteKind {
     /// Whether it is part of an object that only the functions made for it may touch.
     pub fn is_object(self) -> bool {
-        matches!(self, ByteKind::Iterator | ByteKind::InterruptFlag)
+        matches!(self, ByteKind::Iterator | ByteKind::Dynptr | ByteKind::InterruptFlag)
     }
 
     /// The letter Linux's log uses.
@@ -41,6 +43,7 @@ impl ByteKind {
             ByteKind::Misc => 'm',
             ByteKind::Zero => '0',
             ByteKind::Iterator => 'i',
+            ByteKind::Dynptr => 'd',
             ByteKind::InterruptFlag => 'f',
         }
     }
@@ -74,10 +77,15 @@ impl StackSlot {
         self.is_spill() && self.spilled.is_pointer()
     }
 
-    /// Forgets the spilled register; its bytes become plain data.
+    /// Whether it is half of a dynptr.
+    pub fn is_dynptr(&self) -> bool {
+        self.bytes[0] == ByteKind::Dynptr
+    }
+
+    /// Forgets the spilled register or object; its bytes become plain data.
     pub fn scrub(&mut self) {
         for byte in &mut self.bytes {
-            if *byte == ByteKind::Spill {
+            if *byte == ByteKind::Spill || byte.is_object() {
                 *byte = ByteKind::Misc;
             }
         }

@@ -5,6 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::stack::StackSlot;
 use crate::domain::state::{Frame, State};
 use crate::map_table::MapTable;
+use skep_abi::helper::DynptrKind;
 use std::fmt::Write as _;
 
 /// The running frame, and what is held.
@@ -36,7 +37,11 @@ fn frame(frame: &Frame, depth: usize, maps: &MapTable<'_>, values: &Values) -> V
         }
     }
     for (index, slot) in frame.stack.iter().enumerate() {
-        if let Some(content) = stack_slot(slot, depth, maps, values) {
+        if let Kind::Dynptr { kind, first } = slot.spilled.kind {
+            if first {
+                texts.push(format!("fp-{}={}", 8 * (index + 1), dynptr(kind, &slot.spilled)));
+            }
+        } else if let Some(content) = stack_slot(slot, depth, maps, values) {
             texts.push(format!("fp-{}={content}", 8 * (index + 1)));
         }
     }
@@ -56,6 +61,12 @@ fn stack_slot(slot: &StackSlot, depth: usize, maps: &MapTable<'_>, values: &Valu
         return Some(format!("{kept}{}", text(&slot.spilled, depth, maps, values)));
     }
     Some(letters)
+}
+
+/// A dynptr, shown at its lower slot. Linux prints the mark of that slot as if it were an id.
+fn dynptr(kind: DynptrKind, half: &Register) -> String {
+    let reference = if half.reference == 0 { String::new() } else { format!(",ref_id={}", half.reference) };
+    format!("dynptr_{}(id={}{reference},dynptr_id=1)", kind.name(), half.id)
 }
 
 /// One register.

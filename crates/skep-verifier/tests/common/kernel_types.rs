@@ -16,10 +16,6 @@ fn small() -> Btf {
     let long = builder.int("unsigned long long", 8, IntEncoding::UNSIGNED);
     let (int_pointer, long_pointer) = (builder.pointer(int), builder.pointer(long));
     let void = TypeId::VOID;
-    let function = |builder: &mut BtfBuilder, name: &str, ret: TypeId, parameters: &[(&str, TypeId)]| {
-        let prototype = builder.prototype(ret, parameters);
-        builder.function(name, prototype, FunctionLinkage::Static);
-    };
     for (name, words) in [("num", 1), ("bits", 2)] {
         let array = builder.array(long, int, words);
         let iterator = builder.structure(&format!("bpf_iter_{name}"), 8 * words, &[("__opaque", array, 0, 0)]);
@@ -54,5 +50,31 @@ fn small() -> Btf {
     let copy: &[(&str, TypeId)] =
         &[("dst", void_pointer), ("dst__sz", int), ("unsafe_ptr__ign", void_pointer), ("flags", long)];
     function(&mut builder, "bpf_copy_from_user_str", int, copy);
+    dynptr_functions(&mut builder, int, long_pointer);
     builder.build().expect("the types fit together")
+}
+
+fn function(builder: &mut BtfBuilder, name: &str, ret: TypeId, parameters: &[(&str, TypeId)]) {
+    let prototype = builder.prototype(ret, parameters);
+    builder.function(name, prototype, FunctionLinkage::Static);
+}
+
+fn dynptr_functions(builder: &mut BtfBuilder, int: TypeId, long_pointer: TypeId) {
+    let dynptr = builder.structure("bpf_dynptr", 16, &[]);
+    let dynptr = builder.pointer(dynptr);
+    let bytes = builder.pointer(TypeId::VOID);
+    for (name, context) in [("skb", "__sk_buff"), ("skb_meta", "__sk_buff"), ("xdp", "xdp_md")] {
+        // Programs see their context as a struct of numbers and pointers.
+        let context = builder.structure(context, 8, &[("data", long_pointer, 0, 0)]);
+        let context = builder.pointer(context);
+        let parameters = [("s", context), ("flags", int), ("ptr__uninit", dynptr)];
+        function(builder, &format!("bpf_dynptr_from_{name}"), int, &parameters);
+    }
+    let slice = [("p", dynptr), ("offset", int), ("buffer__opt", bytes), ("buffer__szk", int)];
+    function(builder, "bpf_dynptr_slice", bytes, &slice);
+    function(builder, "bpf_dynptr_slice_rdwr", bytes, &slice);
+    function(builder, "bpf_dynptr_clone", int, &[("p", dynptr), ("clone__uninit", dynptr)]);
+    function(builder, "bpf_dynptr_size", int, &[("p", dynptr)]);
+    let copy = [("dst_ptr", dynptr), ("dst_off", int), ("src_ptr", dynptr), ("src_off", int), ("size", int)];
+    function(builder, "bpf_dynptr_copy", int, &copy);
 }
