@@ -29,12 +29,14 @@ pub(crate) struct Successors {
 
 impl Code {
     /// Decodes a program and checks its shape.
-    pub(crate) fn new(slots: &[Slot], privileged: bool) -> Check<Code> {
+    ///
+    /// `exception_callback` is the start of a function that nothing in the program calls.
+    pub(crate) fn new(slots: &[Slot], exception_callback: Option<usize>, privileged: bool) -> Check<Code> {
         let insns = decode(slots)?;
-        let starts = subprogram_starts(&insns, privileged)?;
+        let starts = subprogram_starts(&insns, exception_callback, privileged)?;
         let mut code = Code { prune_points: vec![false; insns.len()], insns, starts };
         code.check_jumps()?;
-        code.check_reachable(privileged)?;
+        code.check_reachable(exception_callback, privileged)?;
         code.find_prune_points();
         Ok(code)
     }
@@ -108,7 +110,7 @@ impl Code {
 
     /// Depth-first from the first instruction, calls included. Finds what is not reached, and for programs of
     /// unprivileged users any way back.
-    fn check_reachable(&self, privileged: bool) -> Check {
+    fn check_reachable(&self, exception_callback: Option<usize>, privileged: bool) -> Check {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
@@ -121,37 +123,46 @@ impl Code {
             let s = successors(slot, insn);
             [s.next, s.callee, s.jump]
         };
-        let Some(first) = self.get(0) else { return invalid("the program has no instructions") };
-        marks[0] = Mark::Open;
-        stack.push((0, edges(0, first), 0));
-        while let Some((slot, targets, at)) = stack.last_mut() {
-            let from = *slot;
-            let Some(target) = targets.get(*at) else {
-                marks[from] = Mark::Done;
-                stack.pop();
+        for root in std::iter::once(0).chain(exception_callback) {
+            let Some(first) = self.get(root) else { return invalid("a function has no instructions") };
+            if marks[root] != Mark::New {
                 continue;
-            };
-            let is_call = *at == 1;
-            *at += 1;
-            let Some(target) = *target else { continue };
-            let to = usize::try_from(target).ok().filter(|t| *t < self.len());
-            let Some(to) = to else {
-                return Err(Refusal::new(EINVAL, format!("jump out of range from insn {from} to {target}")).at(from));
-            };
-            let Some(insn) = self.get(to) else {
-                return Err(Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {}", to - 1)).at(from));
-            };
-            match marks[to] {
-                Mark::Done => {}
-                Mark::Open if privileged || is_call => {}
-                Mark::Open => {
-                    return Err(Refusal::new(EINVAL, format!("back-edge from insn {from} to {to}"))
-                        .hint("loops need CAP_BPF")
-                        .at(from));
-                }
-                Mark::New => {
-                    marks[to] = Mark::Open;
-                    stack.push((to, edges(to, insn), 0));
+            }
+            marks[root] = Mark::Open;
+            stack.push((root, edges(root, first), 0));
+            while let Some((slot, targets, at)) = stack.last_mut() {
+                let from = *slot;
+                let Some(target) = targets.get(*at) else {
+                    marks[from] = Mark::Done;
+                    stack.pop();
+                    continue;
+                };
+                let is_call = *at == 1;
+                *at += 1;
+                let Some(target) = *target else { continue };
+                let to = usize::try_from(target).ok().filter(|t| *t < self.len());
+                let Some(to) = to else {
+                    return Err(
+                        Refusal::new(EINVAL, format!("jump out of range from insn {from} to {target}")).at(from)
+                    );
+                };
+                let Some(insn) = self.get(to) else {
+                    return Err(
+                        Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {}", to - 1)).at(from)
+                    );
+                };
+                match marks[to] {
+                    Mark::Done => {}
+                    Mark::Open if privileged || is_call => {}
+                    Mark::Open => {
+                        return Err(Refusal::new(EINVAL, format!("back-edge from insn {from} to {to}"))
+                            .hint("loops need CAP_BPF")
+                            .at(from));
+                    }
+                    Mark::New => {
+                        marks[to] = Mark::Open;
+                        stack.push((to, edges(to, insn), 0));
+                    }
                 }
             }
         }
@@ -229,7 +240,7 @@ fn decode(slots: &[Slot]) -> Check<Vec<Option<Insn>>> {
     Ok(insns)
 }
 
-fn subprogram_starts(insns: &[Option<Insn>], privileged: bool) -> Check<Vec<usize>> {
+fn subprogram_starts(insns: &[Option<Insn>], exception_callback: Option<usize>, privileged: bool) -> Check<Vec<usize>> {
     let mut starts = vec![0];
     for (slot, insn) in insns.iter().enumerate() {
         let Some(insn) = insn else { continue };
@@ -248,6 +259,11 @@ fn subprogram_starts(insns: &[Option<Insn>], privileged: bool) -> Check<Vec<usiz
         if starts.len() > 256 {
             return Err(Refusal::new(crate::refusal::E2BIG, "too many subprograms").at(slot));
         }
+    }
+    if let Some(slot) = exception_callback
+        && let Err(place) = starts.binary_search(&slot)
+    {
+        starts.insert(place, slot);
     }
     Ok(starts)
 }

@@ -181,6 +181,9 @@ impl Verifier<'_> {
             Insn::Call(CallTarget::Kfunc { id, btf }) => {
                 state.slot = slot;
                 self.call_kfunc(state, slot, id, btf)?;
+                if self.kfuncs.throws(insn) {
+                    return Ok(Flow::Ends);
+                }
                 state.slot = slot + 1;
             }
             Insn::CallReg(_) => return Err(Refusal::new(crate::refusal::EINVAL, "unknown opcode 8d")),

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 /// `EPERM`
 pub(crate) const EPERM: i32 = 1;
+/// `ENOENT`
+pub(crate) const ENOENT: i32 = 2;
 /// `E2BIG`
 pub(crate) const E2BIG: i32 = 7;
 /// `EBADF`
@@ -12,6 +14,8 @@ pub(crate) const EBADF: i32 = 9;
 pub(crate) const EACCES: i32 = 13;
 /// `EFAULT`
 pub(crate) const EFAULT: i32 = 14;
+/// `EEXIST`
+pub(crate) const EEXIST: i32 = 17;
 /// `EINVAL`
 pub(crate) const EINVAL: i32 = 22;
 /// `EPROTO`

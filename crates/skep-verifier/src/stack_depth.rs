@@ -27,6 +27,10 @@ impl Verifier<'_> {
     pub(crate) fn check_stack_depths(&mut self) -> Check {
         let mut chain = Vec::new();
         self.chain_depth(0, 0, &mut chain)?;
+        if let Some(callback) = self.exception_callback {
+            self.check_not_called(callback)?;
+            self.chain_depth(callback, 0, &mut Vec::new())?;
+        }
         for subprogram in self.later.iter().map(|(_, subprogram, _)| usize::from(*subprogram)).collect::<Vec<_>>() {
             self.chain_depth(subprogram, 0, &mut Vec::new())?;
         }
@@ -48,6 +52,7 @@ impl Verifier<'_> {
             return Err(Refusal::new(E2BIG, format!("the call stack of {} frames is too deep !", chain.len() - 1)));
         }
         self.deepest_chain = self.deepest_chain.max(depth);
+        self.check_throws(chain)?;
         let callees: Vec<usize> = self.callees(subprogram).collect();
         if above >= TAIL_CALL_BYTES && self.makes_tail_calls(subprogram) {
             return Err(Refusal::new(

@@ -1,6 +1,7 @@
 //! The verifier's own state, shared by everything that looks at one program.
 
 use crate::cfg::Code;
+use crate::check::exception;
 use crate::check::kfunc_signature::KfuncTable;
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
@@ -43,6 +44,10 @@ pub(crate) struct Verifier<'a> {
     pub(crate) maps: MapTable<'a>,
     pub(crate) kfuncs: KfuncTable,
     pub(crate) effects: Effects,
+    /// The subprogram that gets what the program throws.
+    pub(crate) exception_callback: Option<usize>,
+    /// Subprograms that helpers call back.
+    pub(crate) callbacks: BTreeSet<usize>,
     pub(crate) live: Vec<RegSet>,
     pub(crate) values: Values,
     pub(crate) facts: Vec<SlotFacts>,
@@ -80,7 +85,8 @@ impl<'a> Verifier<'a> {
                 ),
             ));
         }
-        let mut code = Code::new(program.insns, options.capabilities.contains(Capabilities::BPF))?;
+        let exception_callback = exception::callback_slot(program.btf.as_ref())?;
+        let mut code = Code::new(program.insns, exception_callback, options.capabilities.contains(Capabilities::BPF))?;
         if program.btf.as_ref().is_none_or(|btf| btf.functions.is_empty()) {
             check_abnormal_returns(&code)?;
         }
@@ -111,6 +117,8 @@ impl<'a> Verifier<'a> {
             frame_owners: Vec::new(),
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),
+            exception_callback: exception_callback.and_then(|slot| code.subprogram_at(slot)),
+            callbacks: BTreeSet::new(),
             signatures,
             kfuncs,
             program,
@@ -173,6 +181,8 @@ impl<'a> Verifier<'a> {
         self.check_maps()?;
         let entry = self.main_entry();
         self.explore(entry)?;
+        // Whoever calls it is not in the program.
+        self.globals_called.extend(self.exception_callback);
         let mut done = BTreeSet::new();
         while let Some(subprogram) = self.globals_called.iter().find(|s| !done.contains(*s)).copied() {
             done.insert(subprogram);

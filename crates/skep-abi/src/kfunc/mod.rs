@@ -157,6 +157,8 @@ pub enum KfuncRule {
     DynptrSliceReadWrite,
     /// Writes through its first dynptr: packet pointers become invalid if that moves the packet.
     DynptrWrite,
+    /// Ends the program, from wherever it is called.
+    Throw,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }

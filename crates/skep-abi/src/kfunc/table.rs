@@ -56,7 +56,7 @@ kfuncs! {
     bpf_cgroup_release (6, 2) Generic {RELEASE} "Gives a cgroup back.";
     bpf_cgroup_ancestor (6, 2) Generic {ACQUIRE RCU RET_NULL} "The ancestor of a cgroup at a level.";
     bpf_cgroup_from_id (6, 4) Generic {ACQUIRE RET_NULL} "The cgroup of an id.";
-    bpf_throw (6, 7) Generic {} [Unverified] "Ends the program with a value.";
+    bpf_throw (6, 7) Generic {} [Throw] "Ends the program with a value.";
 
     bpf_cast_to_kern_ctx (6, 2) Common {} [Unverified] "The kernel's own struct of the context.";
     bpf_rdonly_cast (6, 2) Common {} [Unverified] "A pointer as one to a given kernel type, for reading.";

@@ -22,6 +22,7 @@ impl Verifier<'_> {
         facts: &CallFacts,
     ) -> Check {
         let (Some(subprogram), Some(callback)) = (facts.callback, &helper.callback) else { return Ok(()) };
+        self.callbacks.insert(subprogram.into());
         if helper.flags.contains(HelperFlags::ASYNC_CALLBACK) {
             return self.start_later(state, slot, subprogram, callback, facts);
         }

@@ -10,26 +10,33 @@ impl Verifier<'_> {
     /// `exit` in the outermost function.
     pub(crate) fn end_program(&mut self, state: &mut State) -> Check {
         self.check_nothing_held(state, "BPF_EXIT instruction in main prog")?;
-        let result = *state.register(Reg::R0);
-        if let Some(callback) = state.frame().callback {
+        self.check_program_result(state, Reg::R0)
+    }
+
+    /// Whether what the register holds may be the result of whatever the outermost frame runs.
+    pub(crate) fn check_program_result(&mut self, state: &mut State, reg: Reg) -> Check {
+        let result = *state.register(reg);
+        let outermost = &state.frames[0];
+        if let Some(callback) = outermost.callback {
             return self.check_callback_result(&result, callback, "At async callback return");
         }
-        let subprogram = usize::from(state.frame().subprogram);
-        if subprogram != 0 {
-            return self.end_global(&result, subprogram);
+        let subprogram = usize::from(outermost.subprogram);
+        if subprogram != 0 && self.exception_callback != Some(subprogram) {
+            return self.end_global(reg, &result, subprogram);
         }
+        let number = reg.number();
         if !result.is_initialised() {
-            return Err(Refusal::new(crate::refusal::EACCES, "R0 !read_ok")
-                .hint("r0 is the program's result: set it on every path to exit"));
+            return Err(Refusal::new(crate::refusal::EACCES, format!("R{number} !read_ok"))
+                .hint(format!("r{number} is the program's result: set it on every path that ends the program")));
         }
         if self.is_leak(&result) {
-            return denied("R0 leaks addr as return value");
+            return denied(format!("R{number} leaks addr as return value"));
         }
         let Some(range) = crate::tables::return_range(self.info, self.program.attach_type) else { return Ok(()) };
         if !result.is_scalar() {
             return Err(Refusal::new(
                 EINVAL,
-                format!("At program exit the register R0 is not a known value ({})", result.type_name()),
+                format!("At program exit the register R{number} is not a known value ({})", result.type_name()),
             ));
         }
         self.values.mark(result.origin);
@@ -37,27 +44,31 @@ impl Verifier<'_> {
         if range.lower_half && low >= range.min && high <= range.max {
             return Ok(());
         }
-        self.check_range(&result, (range.min.into(), range.max.into()), "At program exit")
+        self.check_range(reg, &result, (range.min.into(), range.max.into()), "At program exit")
     }
 
-    fn end_global(&mut self, result: &Register, subprogram: usize) -> Check {
+    fn end_global(&mut self, reg: Reg, result: &Register, subprogram: usize) -> Check {
         if self.signatures.returns_nothing(subprogram) {
             return Ok(());
         }
         if !result.is_initialised() {
-            return denied("R0 !read_ok");
+            return denied(format!("R{} !read_ok", reg.number()));
         }
         if !result.is_scalar() {
             return Err(Refusal::new(
                 EINVAL,
-                format!("At subprogram exit the register R0 is not a scalar value ({})", result.type_name()),
+                format!(
+                    "At subprogram exit the register R{} is not a scalar value ({})",
+                    reg.number(),
+                    result.type_name()
+                ),
             ));
         }
         Ok(())
     }
 
     /// Whether a result is certainly in a range.
-    pub(crate) fn check_range(&self, result: &Register, (min, max): (i64, i64), context: &str) -> Check {
+    pub(crate) fn check_range(&self, reg: Reg, result: &Register, (min, max): (i64, i64), context: &str) -> Check {
         let value = &result.value;
         if value.smin >= min && value.smax <= max {
             return Ok(());
@@ -72,7 +83,10 @@ impl Verifier<'_> {
         if found.is_empty() {
             found.push_str(" unknown scalar value");
         }
-        Err(Refusal::new(EINVAL, format!("{context} the register R0 has{found} should have been in [{min}, {max}]"))
-            .hint("bound the result on every path to exit"))
+        Err(Refusal::new(
+            EINVAL,
+            format!("{context} the register R{} has{found} should have been in [{min}, {max}]", reg.number()),
+        )
+        .hint("bound the result on every path to exit"))
     }
 }

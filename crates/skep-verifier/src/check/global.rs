@@ -33,7 +33,9 @@ impl Verifier<'_> {
         let start = self.code.range(subprogram).start;
         let mut state = State::new(subprogram as u16, start);
         state.sleepable = self.program.sleepable;
-        for (index, argument) in self.global_arguments(subprogram)?.into_iter().enumerate() {
+        let arguments = self.global_arguments(subprogram)?;
+        self.check_exception_callback(subprogram, &arguments)?;
+        for (index, argument) in arguments.into_iter().enumerate() {
             let Some(reg) = Reg::new(index as u8 + 1) else { break };
             let value = match argument {
                 GlobalArgument::Number => Register::UNKNOWN,
@@ -145,6 +147,9 @@ impl Verifier<'_> {
                 "Global function {name}() with {} > 5 args. Buggy compiler.",
                 prototype.parameters.len()
             ));
+        }
+        if !matches!(program.btf.resolve(prototype.ret).1, Type::Int(_) | Type::Enum(_) | Type::Enum64(_)) {
+            return invalid(format!("Global function {name}() doesn't return scalar. Only those are supported."));
         }
         let one = |(index, parameter): (usize, &skep_btf::Parameter)| {
             let tags = self.tags(function, index as u32);

@@ -39,6 +39,7 @@ impl Verifier<'_> {
                 self.write_through_dynptr(state, call.written_dynptr);
                 Ok(())
             }
+            KfuncRule::Throw => self.throw(state),
             KfuncRule::Unverified => Err(unknown(function)),
         }
     }

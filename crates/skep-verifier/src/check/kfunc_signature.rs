@@ -5,7 +5,7 @@
 
 use crate::cfg::Code;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
-use skep_abi::kfunc::{self, Kfunc, KfuncFlags};
+use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
 use skep_btf::{Btf, Parameter, Type, TypeId};
 use skep_isa::{CallTarget, Insn};
 use std::collections::HashMap;
@@ -111,6 +111,12 @@ impl KfuncTable {
     pub(crate) fn calls(&self, insn: &Insn, flag: KfuncFlags) -> bool {
         let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
         self.get(*id, *btf).is_ok_and(|function| function.has(flag))
+    }
+
+    /// Whether an instruction ends the program by throwing.
+    pub(crate) fn throws(&self, insn: &Insn) -> bool {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
+        self.get(*id, *btf).is_ok_and(|function| function.row.rule == KfuncRule::Throw)
     }
 
     /// How many arguments a function takes, if it is known.

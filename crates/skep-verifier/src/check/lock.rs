@@ -61,21 +61,36 @@ impl Verifier<'_> {
         }
     }
 
-    /// Nothing may be held where the program ends or leaves for elsewhere.
+    /// Nothing may be held where the program ends or leaves for elsewhere. What leaves a called function only may leave
+    /// references behind: its caller has them.
     pub(crate) fn check_nothing_held(&self, state: &State, what: &str) -> Check {
+        self.check_no_lock(state, what)?;
+        if state.frames.len() == 1 {
+            self.check_no_reference(state, what)?;
+        }
+        self.check_no_open_section(state, what)
+    }
+
+    /// Nothing at all may be held, in any frame, where the program is left from wherever it is.
+    pub(crate) fn check_nothing_left(&self, state: &State, what: &str) -> Check {
+        self.check_no_lock(state, what)?;
+        self.check_no_reference(state, what)?;
+        self.check_no_open_section(state, what)
+    }
+
+    fn check_no_lock(&self, state: &State, what: &str) -> Check {
         if state.lock.is_some() {
             return invalid(format!("{what} cannot be used inside bpf_spin_lock-ed region"));
         }
-        if let Some(first) = state.references.first() {
-            let mut refusal = Refusal::new(EINVAL, format!("{what} would lead to reference leak"));
-            for reference in &state.references {
-                refusal =
-                    refusal.after(format!("Unreleased reference id={} alloc_insn={}", reference.id, reference.slot));
-            }
-            return Err(
-                refusal.hint(format!("what instruction {} acquired must be released on every path", first.slot))
-            );
+        Ok(())
+    }
+
+    fn check_no_reference(&self, state: &State, what: &str) -> Check {
+        let Some(first) = state.references.first() else { return Ok(()) };
+        let mut refusal = Refusal::new(EINVAL, format!("{what} would lead to reference leak"));
+        for reference in &state.references {
+            refusal = refusal.after(format!("Unreleased reference id={} alloc_insn={}", reference.id, reference.slot));
         }
-        self.check_no_open_section(state, what)
+        Err(refusal.hint(format!("what instruction {} acquired must be released on every path", first.slot)))
     }
 }

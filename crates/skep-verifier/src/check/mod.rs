@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod callback;
 pub(crate) mod context;
 pub(crate) mod dynptr;
+pub(crate) mod exception;
 pub(crate) mod exit;
 pub(crate) mod global;
 pub(crate) mod interrupt_flag;

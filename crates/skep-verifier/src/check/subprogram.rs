@@ -96,7 +96,7 @@ impl Verifier<'_> {
             return denied(format!("R0 not a scalar value at callback return ({})", result.type_name()));
         }
         self.values.mark(result.origin);
-        self.check_range(result, callback.returns, context)
+        self.check_range(Reg::R0, result, callback.returns, context)
     }
 }
 

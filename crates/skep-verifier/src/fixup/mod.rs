@@ -6,6 +6,7 @@
 //!   [`skep_abi::program_type`]).
 //! * File descriptors of maps become indices into [`crate::Verified::maps`].
 //! * Loads through typed kernel pointers are listed: they may fault, and then give 0.
+//! * A program that throws gets an exception callback if it has none of its own.
 //! * What is the same about a call on every path ([`call_site`]), and where upper halves matter ([`zero_extension`]), is
 //!   listed for whoever compiles the program.
 
@@ -17,7 +18,7 @@ use crate::domain::register::Kind;
 use crate::output::{CallSite, Subprogram};
 use crate::refusal::{Check, EFAULT, Refusal};
 use crate::verifier::Verifier;
-use skep_isa::{CallTarget, Imm64, Insn, Size, Slot};
+use skep_isa::{BinaryOp, CallTarget, Imm64, Insn, Operand, Reg, Size, Slot, Width};
 
 /// A program after fix-ups.
 pub(crate) struct Fixed {
@@ -63,7 +64,24 @@ impl Verifier<'_> {
                 fixed.original.push(*slot as u32);
             }
         }
+        self.add_exception_callback(&mut fixed);
         Ok(fixed)
+    }
+
+    /// A program that throws and has no exception callback gets one: what is thrown is the result.
+    fn add_exception_callback(&self, fixed: &mut Fixed) {
+        let throws = |(slot, insn): &(usize, &Insn)| self.facts[*slot].seen && self.kfuncs.throws(insn);
+        let Some((slot, _)) = self.code.iter().find(throws).filter(|_| self.exception_callback.is_none()) else {
+            return;
+        };
+        let start = fixed.insns.len() as u32;
+        let give = Insn::Alu { op: BinaryOp::Mov, width: Width::W64, dst: Reg::R0, src: Operand::Reg(Reg::R1) };
+        for insn in [give, Insn::Exit] {
+            fixed.insns.extend_from_slice(insn.encode().as_slice());
+        }
+        let len = fixed.insns.len() as u32 - start;
+        fixed.original.resize(fixed.insns.len(), slot as u32);
+        fixed.subprograms.push(Subprogram { start, len, stack_bytes: 0, name: None });
     }
 
     fn zero_extensions(&self, places: &[u32]) -> Vec<u32> {

@@ -51,6 +51,7 @@ fn small() -> Btf {
         &[("dst", void_pointer), ("dst__sz", int), ("unsafe_ptr__ign", void_pointer), ("flags", long)];
     function(&mut builder, "bpf_copy_from_user_str", int, copy);
     dynptr_functions(&mut builder, int, long_pointer);
+    function(&mut builder, "bpf_throw", void, &[("cookie", long)]);
     builder.build().expect("the types fit together")
 }
 

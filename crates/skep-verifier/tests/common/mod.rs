@@ -161,7 +161,7 @@ impl Case {
     }
 
     /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
-    /// each takes a number and gives one.
+    /// each takes a number and gives one. `exception_callback: SLOT` names one more by a tag of the main program.
     pub(crate) fn btf(&self, insns: &[Slot]) -> Option<(Btf, Vec<(u32, TypeId)>)> {
         let linkage = match self.get("btf")? {
             "static" => FunctionLinkage::Static,
@@ -173,10 +173,14 @@ impl Case {
         let decoded = skep_isa::decode_program(insns).ok()?;
         let callees =
             decoded.iter().filter_map(|(slot, insn)| Some(*slot as i64 + 1 + i64::from(insn.subprogram_offset()?)));
-        let mut starts: Vec<u32> = callees.map(|slot| slot as u32).collect();
+        let exception_callback = self.get("exception_callback").and_then(|slot| slot.parse::<u32>().ok());
+        let mut starts: Vec<u32> = callees.map(|slot| slot as u32).chain(exception_callback).collect();
         starts.sort_unstable();
         starts.dedup();
         let main = builder.function("main", prototype, FunctionLinkage::Global);
+        if let Some(slot) = exception_callback {
+            builder.decl_tag(&format!("exception_callback:f{slot}"), main, None);
+        }
         let others = starts.into_iter().map(|slot| (slot, builder.function(&format!("f{slot}"), prototype, linkage)));
         let functions = std::iter::once((0, main)).chain(others).collect();
         Some((builder.build().ok()?, functions))
