@@ -229,3 +229,37 @@ proptest! {
         let _ = assemble(&text);
     }
 }
+
+/// What Linux 6.18's verifier prints for these instructions.
+#[test]
+fn linux_notation() {
+    let cases = [
+        ("r2 += -8", "r2 += -8"),
+        ("w0 += w6", "w0 += w6"),
+        ("r0 = (s8)r10", "r0 = (s8)r10"),
+        ("w3 = -w3", "w3 = -w3"),
+        ("r1 = be16 r1", "r1 = be16 r1"),
+        ("r1 = 5 ll", "r1 = 0x5"),
+        ("r1 = *(u8 *)(r0 + 0)", "r1 = *(u8 *)(r0 +0)"),
+        ("r1 = *(s16 *)(r0 - 4)", "r1 = *(s16 *)(r0 -4)"),
+        ("*(u64 *)(r10 - 8) = r1", "*(u64 *)(r10 -8) = r1"),
+        ("*(u32 *)(r10 - 4) = 7", "*(u32 *)(r10 -4) = 7"),
+        ("lock *(u64 *)(r1 + 4) += r2", "lock *(u64 *)(r1 +4) += r2"),
+        ("r0 = *(u8 *)skb[23]", "r0 = *(u8 *)skb[23]"),
+        ("goto +3", "goto pc+3"),
+        ("if w1 != 5 goto -2", "if w1 != 0x5 goto pc-2"),
+        ("if r1 s> r2 goto +2", "if r1 s> r2 goto pc+2"),
+        ("call 1", "call bpf_map_lookup_elem#1"),
+        ("call 77777", "call unknown#77777"),
+        ("call pc+4", "call pc+4"),
+        ("exit", "exit"),
+    ];
+    let names = |target: &skep_isa::CallTarget| {
+        (*target == skep_isa::CallTarget::Helper(1)).then(|| "bpf_map_lookup_elem".to_owned())
+    };
+    for (text, expected) in cases {
+        let slots = skep_isa::text::assemble(text).unwrap();
+        let insn = skep_isa::Insn::decode(&slots, 0).unwrap();
+        assert_eq!(insn.linux_text(&names).to_string(), expected);
+    }
+}

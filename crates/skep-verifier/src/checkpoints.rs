@@ -40,6 +40,8 @@ pub(crate) struct Checkpoints {
     pub(crate) total: u32,
     alive: u32,
     pub(crate) peak: u32,
+    /// Most states compared with at one instruction.
+    pub(crate) most_compared: u32,
 }
 
 impl Checkpoints {

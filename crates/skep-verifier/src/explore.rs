@@ -81,7 +81,6 @@ impl Verifier<'_> {
 
     /// Follows one path to its end.
     fn follow(&mut self, mut state: State) -> Check {
-        let mut previous = None;
         loop {
             let slot = state.slot;
             self.exploration.current = Some(slot);
@@ -94,13 +93,14 @@ impl Verifier<'_> {
                 .hint("fewer branches inside loops, or a helper loop such as bpf_loop, keep the count down"));
             }
             if self.code.is_prune_point(slot) && self.visit(&mut state)? == Visit::SeenBefore {
-                self.log.pruned(slot, previous);
+                let names = Names::new(&self.maps, &self.values, self.options);
+                self.log.pruned(slot, &state, names);
                 self.observe(&state, true);
                 break;
             }
             self.exploration.last_step = state.step;
-            let names = Names { maps: &self.maps, values: &self.values };
-            self.log.instruction(slot, &state, previous, names);
+            let names = Names::new(&self.maps, &self.values, self.options);
+            self.log.instruction(slot, &state, self.code.get(slot), names);
             self.observe(&state, false);
             state.visit = self.exploration.processed;
             let Some(insn) = self.code.get(slot).copied() else {
@@ -112,7 +112,7 @@ impl Verifier<'_> {
             self.facts[slot].seen = true;
             self.note_frame_owners(&state);
             match self.step(&mut state, slot, &insn)? {
-                Flow::On => previous = Some(slot),
+                Flow::On => {}
                 Flow::Ends => break,
             }
         }
@@ -123,8 +123,8 @@ impl Verifier<'_> {
     /// Shows the state to whoever watches.
     fn observe(&mut self, state: &State, covered: bool) {
         let Some(observer) = &mut self.observer else { return };
-        let names = Names { maps: &self.maps, values: &self.values };
-        let view = StateView::new(state, names, self.exploration.processed);
+        let view =
+            StateView::new(state, Names::new(&self.maps, &self.values, self.options), self.exploration.processed);
         if covered { observer.covered(state.slot, &view) } else { observer.at(state.slot, &view) }
     }
 

@@ -115,9 +115,12 @@ impl Verifier<'_> {
     fn statistics(&self, start: Instant) -> Statistics {
         Statistics {
             instructions_processed: self.exploration.processed.min(self.options.limits.instructions),
+            instruction_limit: self.options.limits.instructions,
+            max_states_per_instruction: self.exploration.checkpoints.most_compared,
             total_states: self.exploration.checkpoints.total,
             peak_states: self.exploration.checkpoints.peak,
             stack_bytes: self.deepest_chain,
+            stack_depths: self.stack_depth.iter().map(|depth| depth.next_multiple_of(8)).collect(),
             time_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
         }
     }
@@ -125,8 +128,11 @@ impl Verifier<'_> {
 
 /// A program that is refused before any path was looked at.
 fn rejection_of_form(program: &Program<'_>, options: &Options<'_>, refusal: &Refusal, start: Instant) -> Rejection {
-    let statistics =
-        Statistics { time_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX), ..Statistics::default() };
+    let statistics = Statistics {
+        instruction_limit: options.limits.instructions,
+        time_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
+        ..Statistics::default()
+    };
     let log = report::Log::new(program, options).finish(Some(refusal), &statistics);
     rejection(program, refusal.clone(), refusal.slot, Vec::new(), log, statistics)
 }

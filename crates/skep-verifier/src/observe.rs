@@ -94,6 +94,6 @@ impl<'a> StateView<'a> {
 
     /// The state in the notation of Linux's log.
     pub fn text(&self) -> String {
-        self.names.state(self.state)
+        self.names.state(self.state).trim_start().to_owned()
     }
 }

@@ -109,12 +109,18 @@ impl Verified {
 pub struct Statistics {
     /// Instructions processed over all paths.
     pub instructions_processed: u32,
+    /// How many may be processed.
+    pub instruction_limit: u32,
+    /// Most states compared with at one instruction.
+    pub max_states_per_instruction: u32,
     /// States kept, over all instructions.
     pub total_states: u32,
     /// Most states alive at once.
     pub peak_states: u32,
     /// Largest stack over all call chains, in bytes.
     pub stack_bytes: u32,
+    /// Bytes of stack of each subprogram.
+    pub stack_depths: Vec<u16>,
     /// Time, in microseconds.
     pub time_us: u64,
 }

@@ -51,10 +51,11 @@ impl Verifier<'_> {
         let since = self.exploration.processed - self.exploration.checkpoints.processed;
         let mut keep = forced || since_jumps >= 2 && since >= 8;
         let recent = since_jumps < 20 && since < 100;
-        let mut newer = None;
+        let (mut newer, mut compared) = (None, 0);
         let mut candidate = self.exploration.checkpoints.newest(slot);
         while let Some(id) = candidate {
             candidate = self.exploration.checkpoints.get(id).and_then(|kept| kept.older);
+            compared += 1;
             match self.compare(id, state, forced, recent)? {
                 Verdict::Covered => return Ok(Visit::SeenBefore),
                 Verdict::Different { keep_new } => {
@@ -67,6 +68,8 @@ impl Verifier<'_> {
                 }
             }
         }
+        let checkpoints = &mut self.exploration.checkpoints;
+        checkpoints.most_compared = checkpoints.most_compared.max(compared);
         if keep {
             self.keep(state);
         }
@@ -131,10 +134,10 @@ impl Verifier<'_> {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .hint("nothing changes from one round of this loop to the next: it never ends");
             if let Some(old) = self.exploration.checkpoints.get(id) {
-                let names = Names { maps: &self.maps, values: &self.values };
+                let names = Names::new(&self.maps, &self.values, self.options);
                 refusal.before = vec![
-                    format!("cur state: {}", names.state(state)),
-                    format!("old state: {}", names.state(&old.state)),
+                    format!("cur state:{}", names.state(state)),
+                    format!("old state:{}", names.of_kept_state().state(&old.state)),
                 ];
             }
             return Err(refusal.at(slot));

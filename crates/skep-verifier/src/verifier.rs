@@ -15,7 +15,7 @@ use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::observe::Observer;
 use crate::refusal::{Check, EINVAL, Refusal};
-use crate::report::Log;
+use crate::report::{Log, Names};
 use crate::stack_depth::is_tail_call;
 use crate::tables;
 use skep_abi::kfunc::KfuncFlags;
@@ -178,16 +178,22 @@ impl<'a> Verifier<'a> {
 
     /// Verifies all paths of the main program and of every global function.
     pub(crate) fn run(&mut self) -> Check {
+        let names = Names::new(&self.maps, &self.values, self.options);
+        self.log.program(&self.code, &self.live, names);
         self.check_maps()?;
         let entry = self.main_entry();
         self.explore(entry)?;
         // Whoever calls it is not in the program.
         self.globals_called.extend(self.exception_callback);
+        self.log.function_is_safe(None);
         let mut done = BTreeSet::new();
         while let Some(subprogram) = self.globals_called.iter().find(|s| !done.contains(*s)).copied() {
             done.insert(subprogram);
+            let name = self.signatures.name(subprogram).unwrap_or("?").to_owned();
+            self.log.function(subprogram, &name);
             let entry = self.global_entry(subprogram)?;
             self.explore(entry)?;
+            self.log.function_is_safe(Some((subprogram, &name)));
         }
         self.check_stack_depths()
     }

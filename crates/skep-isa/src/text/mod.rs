@@ -28,6 +28,7 @@
 
 mod assemble;
 mod display;
+mod linux;
 mod listing;
 mod statement;
 mod template;
@@ -35,4 +36,5 @@ mod token;
 
 pub use assemble::{AssembleError, Assembly, Names, NoNames, assemble, assemble_with};
 pub use display::{Style, Text};
+pub use linux::LinuxText;
 pub use listing::Listing;

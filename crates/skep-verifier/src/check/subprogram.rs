@@ -44,6 +44,7 @@ impl Verifier<'_> {
             Refusal { message, before: vec![refusal.message], ..refusal }
         })?;
         self.globals_called.insert(subprogram);
+        self.log.assumed_valid(subprogram, self.signatures.name(subprogram).unwrap_or("?"));
         self.clobber_caller_saved(state);
         if !self.signatures.returns_nothing(subprogram) {
             state.set(Reg::R0, Register::UNKNOWN);

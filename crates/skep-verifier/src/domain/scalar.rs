@@ -330,13 +330,23 @@ impl Scalar {
     }
 }
 
-/// Linux prints numbers that are round in hexadecimal or large in hexadecimal, others in decimal.
+/// Linux prints large numbers in hexadecimal.
 fn number_unsigned(n: u64) -> String {
     if n <= u64::from(u16::MAX) { n.to_string() } else { format!("{n:#x}") }
 }
 
 fn number_signed(n: i64) -> String {
-    if n.unsigned_abs() <= u64::from(u16::MAX) { n.to_string() } else { format!("{n:#x}") }
+    if is_small(n) { n.to_string() } else { format!("{n:#x}") }
+}
+
+/// Whether Linux's log prints a signed number in decimal.
+pub fn is_small(n: i64) -> bool {
+    i16::try_from(n).is_ok()
+}
+
+/// Signed 32-bit bounds: where they are printed in hexadecimal, without sign extension.
+fn low_half(n: i32) -> i64 {
+    if is_small(n.into()) { n.into() } else { (n as u32).into() }
 }
 
 /// The bounds as Linux's log prints them: `smin=1,smax=5,var_off=(0x0; 0x7)`; equal bounds are joined, trivial ones left out.
@@ -348,8 +358,8 @@ impl fmt::Display for Scalar {
             ("smax", signed(self.smax).0, self.smax.into(), self.smax == i64::MAX),
             ("umin", number_unsigned(self.umin), self.umin.into(), self.umin == 0),
             ("umax", number_unsigned(self.umax), self.umax.into(), self.umax == u64::MAX),
-            ("smin32", number_signed(self.smin32.into()), self.smin32.into(), self.smin32 == i32::MIN),
-            ("smax32", number_signed(self.smax32.into()), self.smax32.into(), self.smax32 == i32::MAX),
+            ("smin32", number_signed(low_half(self.smin32)), low_half(self.smin32).into(), self.smin32 == i32::MIN),
+            ("smax32", number_signed(low_half(self.smax32)), low_half(self.smax32).into(), self.smax32 == i32::MAX),
             ("umin32", number_unsigned(self.umin32.into()), self.umin32.into(), self.umin32 == 0),
             ("umax32", number_unsigned(self.umax32.into()), self.umax32.into(), self.umax32 == u32::MAX),
         ];
@@ -363,7 +373,8 @@ impl fmt::Display for Scalar {
                 out.push(',');
             }
             write!(out, "{}=", entries[i].0)?;
-            for j in i + 1..entries.len() {
+            // Linux groups minima with minima, maxima with maxima.
+            for j in (i + 2..entries.len()).step_by(2) {
                 if !entries[j].3 && !done[j] && entries[j].2 == entries[i].2 {
                     write!(out, "{}=", entries[j].0)?;
                     done[j] = true;
