@@ -51,6 +51,11 @@ impl<'a> Offline<'a> {
         Offline { object, kernel_types: vec![kernel], maps, unusable }
     }
 
+    /// The name of the map that a file descriptor stands for.
+    pub(crate) fn map_name(&self, fd: i32) -> &str {
+        self.maps.iter().find(|(known, _)| *known == fd).map_or("?", |(_, facts)| &facts.name)
+    }
+
     /// Links and verifies one program, under the flags of its load.
     pub(crate) fn check(&self, program: &ProgramSpec, options: &Options<'_>) -> Verdict {
         let Some(kind) = &program.kind else {

@@ -90,6 +90,18 @@ impl Btf {
     }
 }
 
+impl Btf {
+    /// The C declaration of a `FUNC`, without a semicolon: `int count(struct xdp_md *ctx)`; `None` for other types.
+    ///
+    /// # Errors
+    /// When C cannot express one of its types.
+    pub fn function_declaration(&self, function: TypeId) -> Result<Option<String>, CDumpError> {
+        let Type::Function(function) = self.ty(function) else { return Ok(None) };
+        let mut dump = Dump::new(self);
+        dump.function_text(function.prototype, self.str(function.name)).map(Some)
+    }
+}
+
 /// How far a type has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {

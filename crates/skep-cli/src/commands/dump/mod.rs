@@ -1,5 +1,7 @@
 //! `skep dump`: what is in an object.
 
+mod xlated;
+
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::{Output, Report, print_text};
 use crate::style::printable;
@@ -21,7 +23,8 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   skep dump firewall.bpf.o                        what it holds
   skep dump firewall.bpf.o --program firewall     its instructions beside their source lines
-  skep dump firewall.bpf.o --program firewall --cfg svg > firewall.svg")]
+  skep dump firewall.bpf.o --program firewall --cfg svg > firewall.svg
+  skep dump firewall.bpf.o --program firewall --xlated --facts")]
 pub(crate) struct Dump {
     /// BPF object
     object: PathBuf,
@@ -34,6 +37,15 @@ pub(crate) struct Dump {
     /// Show the bytes of each instruction
     #[arg(long)]
     bytes: bool,
+    /// Instructions after verification, as the engine runs them
+    #[arg(long, conflicts_with_all = ["bytes", "instructions", "cfg"])]
+    xlated: bool,
+    /// With --xlated: what all paths agree on, beside the instructions
+    #[arg(long, requires = "xlated")]
+    facts: bool,
+    /// With --xlated: BTF of the kernel the programs are meant for
+    #[arg(long, value_name = "FILE", requires = "xlated")]
+    btf: Option<PathBuf>,
     /// Control-flow graph of a program in place of its instructions
     #[arg(long, value_enum, value_name = "FORM", conflicts_with_all = ["instructions", "bytes"])]
     cfg: Option<CfgForm>,
@@ -57,6 +69,10 @@ impl Dump {
                 return Err(Failure::new("a control-flow graph is printed as dot or SVG, not as JSON"));
             }
             Some(form) => self.print_cfg(&object, &programs, form)?,
+            None if self.xlated => {
+                let translate = xlated::Translate { btf: self.btf.as_deref(), facts: self.facts };
+                output.print(&translate.all(&object, &programs)?)?;
+            }
             None if self.program.is_some() || self.instructions => {
                 output.print(&Listings(programs.iter().map(|p| self.listing(&object, p)).collect()))?;
             }
@@ -145,7 +161,7 @@ fn comment(object: &ObjectSpec, program: &ProgramSpec, slot: usize, insn: &Insn)
     match insn {
         Insn::Call(CallTarget::Subprogram { offset }) => function(*offset),
         Insn::LoadImm64 { imm: Imm64::Function { offset }, .. } => function(*offset),
-        _ => super::asm::helper_name(insn),
+        _ => crate::commands::asm::helper_name(insn),
     }
 }
 
