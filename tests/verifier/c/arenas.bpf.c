@@ -12,6 +12,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARENA);
     __uint(map_flags, 1 << 10); // BPF_F_MMAPABLE
     __uint(max_entries, 16);
+    __ulong(map_extra, 1ull << 44); // where user space maps it
 } arena SEC(".maps");
 
 extern void __arena *bpf_arena_alloc_pages(void *map, void __arena *addr, __u32 page_cnt, int node_id,

@@ -48,7 +48,7 @@ int record_never_submitted(struct __sk_buff *skb)
 }
 
 SEC("tc")
-REFUSED("Expected an initialized dynptr as arg #2")
+REFUSED("Expected an initialized dynptr as arg #0")
 int written_after_submission(struct __sk_buff *skb)
 {
     struct bpf_dynptr record;

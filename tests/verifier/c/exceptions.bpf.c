@@ -6,7 +6,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-extern void bpf_throw(__u64 cookie) __ksym __attribute__((noreturn));
+extern void bpf_throw(__u64 cookie) __ksym;
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *p) __ksym;
 
@@ -33,6 +33,7 @@ __attribute__((btf_decl_tag("exception_callback:handler")))
 ACCEPTED RETURNS(8) int handled(struct __sk_buff *skb)
 {
     bpf_throw(7);
+    return 0;
 }
 
 SEC("tc")

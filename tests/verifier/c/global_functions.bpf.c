@@ -57,7 +57,9 @@ ACCEPTED RETURNS(5) int body_with_a_test(struct __sk_buff *skb)
 
 SEC("tc")
 REFUSED("Caller passes invalid args into func")
-int null_where_none_may_be(struct __sk_buff *skb)
+int too_small(struct __sk_buff *skb)
 {
-    return difference(NULL);
+    int half = 5;
+
+    return careful((struct pair *)&half);
 }

@@ -65,9 +65,9 @@ ACCEPTED int take_first(struct __sk_buff *skb)
     return 1;
 }
 
-// The first element still belongs to the tree.
+// Memory is not freed under a lock; and the first element still belongs to the tree.
 SEC("tc")
-REFUSED("must be referenced")
+REFUSED("function calls are not allowed while holding a lock")
 int drop_what_the_tree_owns(struct __sk_buff *skb)
 {
     bpf_spin_lock(&lock);
