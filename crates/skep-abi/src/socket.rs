@@ -112,6 +112,16 @@ const TCP_SOCK: &[SocketField] = &[
 const XDP_SOCK: &[SocketField] = &[wide("queue_id", 0, 4)];
 
 impl SocketKind {
+    /// The kernel's struct that kernel functions take such a pointer for.
+    pub const fn kernel_struct(self) -> Option<&'static str> {
+        match self {
+            SocketKind::Full => Some("sock"),
+            SocketKind::Common => Some("sock_common"),
+            SocketKind::Tcp => Some("tcp_sock"),
+            SocketKind::Xdp => None,
+        }
+    }
+
     /// The fields of its struct, by offset.
     pub const fn fields(self) -> &'static [SocketField] {
         match self {

@@ -203,7 +203,8 @@ fn known_outcome(condition: Condition, width: Width, a: &Register, b: &Register)
 fn is_never_null(r: &Register) -> bool {
     match r.kind {
         Kind::Btf(_) => r.flags.contains(PointerFlags::TRUSTED),
-        Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) | Kind::Stack(_) | Kind::Memory(_) => true,
+        Kind::Memory(_) => !r.flags.contains(PointerFlags::UNTRUSTED),
+        Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) | Kind::Stack(_) => true,
         _ => false,
     }
 }

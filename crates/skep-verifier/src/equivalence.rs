@@ -183,6 +183,7 @@ impl Comparison<'_> {
                 };
                 new_range >= range && self.pointer(old, new, ids)
             }
+            Kind::Arena => new.kind == Kind::Arena,
             _ => old.kind == new.kind && self.pointer(old, new, ids),
         }
     }

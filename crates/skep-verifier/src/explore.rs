@@ -70,7 +70,7 @@ impl Verifier<'_> {
         if self.exploration.pending.len() >= self.options.limits.pending_states as usize {
             return Err(Refusal::new(
                 E2BIG,
-                format!("The sequence of {} jumps is too complex.", self.options.limits.pending_states),
+                format!("The sequence of {} jumps is too complex.", self.exploration.pending.len() + 1),
             )
             .at(slot));
         }
@@ -140,7 +140,7 @@ impl Verifier<'_> {
             Insn::MovSx { width, from, dst, src } => self.move_sign_extended(state, width, from, dst, src)?,
             Insn::Neg { width, dst } => self.negate(state, width, dst)?,
             Insn::Swap { dst, .. } => self.swap(state, dst)?,
-            Insn::AddrSpaceCast { .. } => return Err(Refusal::unsupported("arena pointers")),
+            Insn::AddrSpaceCast { dst, to, from, .. } => self.cast_address_space(state, dst, to, from)?,
             Insn::LoadImm64 { dst, imm } => self.load_immediate(state, slot, dst, imm)?,
             Insn::Load { size, signed, dst, base, offset } => {
                 self.load(state, slot, access(base, offset, size, Mode::Read), dst, signed)?;

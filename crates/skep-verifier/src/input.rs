@@ -177,6 +177,8 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// BTF of the kernel the program is meant for.
     pub kernel_btf: Option<&'a Btf>,
+    /// CPUs that the machine may have; unknown, as many as the kernel was built for.
+    pub possible_cpus: Option<u32>,
 }
 
 impl Default for Options<'_> {
@@ -190,6 +192,7 @@ impl Default for Options<'_> {
             log_level: LogLevel::empty(),
             limits: Limits::default(),
             kernel_btf: None,
+            possible_cpus: None,
         }
     }
 }

@@ -30,6 +30,7 @@ mod domain;
 mod effects;
 mod equivalence;
 mod explore;
+mod fast_call;
 mod fixup;
 mod input;
 mod liveness;

@@ -16,10 +16,14 @@ pub(crate) const EACCES: i32 = 13;
 pub(crate) const EFAULT: i32 = 14;
 /// `EEXIST`
 pub(crate) const EEXIST: i32 = 17;
+/// `EBUSY`
+pub(crate) const EBUSY: i32 = 16;
 /// `EINVAL`
 pub(crate) const EINVAL: i32 = 22;
 /// `EPROTO`
 pub(crate) const EPROTO: i32 = 71;
+/// `EOPNOTSUPP`
+pub(crate) const EOPNOTSUPP: i32 = 95;
 /// `ENOTSUPP` (524): what Linux gives for features it knows and does not have here.
 pub(crate) const ENOTSUPP: i32 = 524;
 

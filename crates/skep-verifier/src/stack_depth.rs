@@ -20,6 +20,9 @@ impl Verifier<'_> {
             && let Some(depth) = self.stack_depth.get_mut(usize::from(*owner))
         {
             *depth = (*depth).max((-range.min).unsigned_abs() as u16);
+            if let Some(slot) = self.exploration.current {
+                self.fast_calls.note_access((*owner).into(), slot, range.min);
+            }
         }
     }
 
@@ -39,7 +42,7 @@ impl Verifier<'_> {
 
     fn chain_depth(&mut self, subprogram: usize, above: u32, chain: &mut Vec<usize>) -> Check {
         chain.push(subprogram);
-        let own = u32::from(self.stack_depth[subprogram]).next_multiple_of(16);
+        let own = self.fast_calls.counted_bytes(subprogram, self.stack_depth[subprogram]).next_multiple_of(16);
         let depth = above + own;
         if depth > CHAIN_BYTES {
             return Err(Refusal::new(

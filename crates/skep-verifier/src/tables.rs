@@ -1,16 +1,29 @@
 //! Look-ups in the tables of `skep-abi`: the only way by which the verifier learns what a helper, a map type or a
 //! program type is.
 
+use crate::fast_call::Callee;
 use crate::input::Capabilities;
 use skep_abi::attach_type::AttachType;
-use skep_abi::helper::{HelperFlags, HelperProto};
+use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
 use skep_abi::map_type::{MapType, MapTypeInfo, SOCKET_MAP_CHANGES, ValueKind};
 use skep_abi::program_type::{ProgramType, ProgramTypeInfo, ReturnRange};
 use skep_abi::socket::SocketKind;
+use skep_isa::{CallTarget, Insn};
 
 /// The helper of that number.
 pub(crate) fn helper(id: u32) -> Option<&'static HelperProto> {
     skep_abi::helper::by_id(id)
+}
+
+/// What a helper does to the registers that calls may change, if the instruction calls one.
+pub(crate) fn callee(insn: &Insn, program_type: ProgramType) -> Option<Callee> {
+    let Insn::Call(CallTarget::Helper(id)) = insn else { return None };
+    let helper = helper(u32::try_from(*id).ok()?)?;
+    Some(Callee {
+        arguments: helper.args_in(program_type).len(),
+        returns_nothing: matches!(helper.ret, ReturnKind::Void),
+        fast: helper.flags.contains(HelperFlags::FASTCALL),
+    })
 }
 
 /// The row of a program type.
@@ -66,6 +79,11 @@ pub(crate) fn may_change_sockets(
     let restricted = values_are_sockets(map) && SOCKET_MAP_CHANGES.contains(&helper.name);
     let iterates = attach_type.is_some_and(AttachType::changes_socket_maps);
     !restricted || iterates || program.socket_map_helpers.contains(&helper.name)
+}
+
+/// Whether a map is memory that the program reaches by addresses of its own.
+pub(crate) fn is_arena(map_type: MapType) -> bool {
+    map_type.info().value_kind == ValueKind::Pages
 }
 
 /// Whether the values of a map are bytes of the program's own.

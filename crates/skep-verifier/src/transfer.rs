@@ -182,6 +182,11 @@ impl Verifier<'_> {
                 let map = self.map_by_fd(fd)?;
                 let facts = self.maps.facts(map);
                 let direct = crate::tables::map_info(facts.map_type).direct_value;
+                if crate::tables::is_arena(facts.map_type) {
+                    // Where the page is in user space: the program casts it before it uses it.
+                    state.set(dst, Register::UNKNOWN);
+                    return Ok(());
+                }
                 if !direct || facts.max_entries != 1 {
                     return invalid(format!(
                         "direct value access on map of type {} is not possible",
@@ -216,7 +221,7 @@ impl Verifier<'_> {
 
     /// `dst = *(uN *)(base + offset)`
     pub(crate) fn load(&mut self, state: &mut State, slot: usize, access: Access, dst: Reg, signed: bool) -> Check {
-        self.note_access(state, slot, access.base)?;
+        self.note_access(state, slot, access.base, true)?;
         let place = state.register(access.base).kind;
         let mut loaded = self.check_access(state, access)?;
         if signed && place == Kind::Context && loaded.is_pointer() {
@@ -241,7 +246,7 @@ impl Verifier<'_> {
 
     /// `*(uN *)(base + offset) = src`
     pub(crate) fn store(&mut self, state: &mut State, slot: usize, access: Access) -> Check {
-        self.note_access(state, slot, access.base)?;
+        self.note_access(state, slot, access.base, false)?;
         self.check_access(state, access)?;
         Ok(())
     }
@@ -258,13 +263,14 @@ impl Verifier<'_> {
     ) -> Check {
         let (base, offset) = address;
         self.check_atomic_place(state, base)?;
+        self.check_arena_atomic(state, base, op)?;
         if op == AtomicOp::Cmpxchg && self.is_leak(state.register(Reg::R0)) {
             return denied("R0 leaks addr into mem");
         }
         if self.is_leak(state.register(src)) {
             return denied(format!("R{} leaks addr into mem", src.number()));
         }
-        self.note_access(state, slot, base)?;
+        self.note_access(state, slot, base, false)?;
         let access =
             Access { base, offset: offset.into(), size: size.bytes().into(), mode: Mode::ReadOnly, aligned: true };
         self.check_access(state, access)?;
@@ -298,17 +304,15 @@ impl Verifier<'_> {
     }
 
     /// Remembers what an instruction accesses; two paths must agree where accesses are rewritten.
-    fn note_access(&mut self, state: &State, slot: usize, base: Reg) -> Check {
+    fn note_access(&mut self, state: &State, slot: usize, base: Reg, load: bool) -> Check {
         let base = state.register(base);
         let now = (base.kind, base.flags - PointerFlags::NULLABLE);
         let facts = &mut self.facts[slot];
         match facts.accesses {
-            Some(before) => kinds_agree(before, now),
-            None => {
-                facts.accesses = Some(now);
-                Ok(())
-            }
+            Some(before) => facts.accesses = Some(kinds_agree(before, now, load)?),
+            None => facts.accesses = Some(now),
         }
+        Ok(())
     }
 
     fn map_by_fd(&self, fd: i32) -> Check<crate::domain::register::MapRef> {

@@ -9,6 +9,7 @@ use crate::domain::precision::Values;
 use crate::domain::register::{Kind, MapRef, PointerFlags};
 use crate::effects::Effects;
 use crate::explore::Exploration;
+use crate::fast_call::FastCalls;
 use crate::fixup::call_site::CallKnowledge;
 use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
@@ -60,10 +61,14 @@ pub(crate) struct Verifier<'a> {
     pub(crate) later: HashSet<(usize, u16, Option<MapRef>)>,
     /// Deepest stack use of each subprogram, in bytes.
     pub(crate) stack_depth: Vec<u16>,
+    /// Stack that only saves registers.
+    pub(crate) fast_calls: FastCalls,
     /// Bytes of the deepest call chain.
     pub(crate) deepest_chain: u32,
     /// The subprograms of the frames of the state being looked at.
     pub(crate) frame_owners: Vec<u16>,
+    /// The program names an arena.
+    pub(crate) has_arena: bool,
     next_id: u32,
 }
 
@@ -101,6 +106,8 @@ impl<'a> Verifier<'a> {
             CallTarget::Kfunc { id, btf } => kfuncs.arguments(id, btf),
             CallTarget::Subprogram { .. } => None,
         };
+        let callee = |insn: &Insn| kfuncs.callee(insn).or_else(|| tables::callee(insn, program.program_type));
+        let fast_calls = FastCalls::new(&code, &callee);
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
             live: live_registers(&code, &arguments),
@@ -113,8 +120,10 @@ impl<'a> Verifier<'a> {
             globals_called: BTreeSet::new(),
             later: HashSet::new(),
             stack_depth: vec![0; code.subprograms()],
+            fast_calls,
             deepest_chain: 0,
             frame_owners: Vec::new(),
+            has_arena: false,
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),
             exception_callback: exception_callback.and_then(|slot| code.subprogram_at(slot)),
@@ -164,7 +173,10 @@ impl<'a> Verifier<'a> {
 
     /// Whether programs of this type may use such maps at all.
     fn check_maps(&self) -> Check {
+        let mut arena: Option<&MapFacts> = None;
         for map in self.maps_named() {
+            self.check_arena(map, arena)?;
+            arena = arena.or(tables::is_arena(map.map_type).then_some(map));
             let Some((btf, ty)) = &map.value_type else { continue };
             for field in crate::special_fields::find(btf, *ty) {
                 if field.needs_known_context && self.info.any_context {
@@ -181,6 +193,8 @@ impl<'a> Verifier<'a> {
         let names = Names::new(&self.maps, &self.values, self.options);
         self.log.program(&self.code, &self.live, names);
         self.check_maps()?;
+        let has_arena = self.maps_named().any(|map| tables::is_arena(map.map_type));
+        self.has_arena = has_arena;
         let entry = self.main_entry();
         self.explore(entry)?;
         // Whoever calls it is not in the program.

@@ -243,8 +243,13 @@ bitflags! {
         const WRITES_DYNPTR = 1 << 21;
         /// Its memory argument must be in a map value, which outlives the program's run (`bpf_dynptr_from_mem`).
         const MEMORY_OF_MAP = 1 << 22;
+        /// The result is the number of a CPU.
+        const RETURNS_CPU = 1 << 23;
     }
 }
+
+/// The kernel's set of CPUs, with a bit for each that it was built for.
+pub const CPU_SET_STRUCT: &str = "cpumask";
 
 /// What a callback argument of a helper is called with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -74,7 +74,7 @@ helpers! {
     7 get_prandom_u32 (4, 1) [] -> Integer, {}
         "__u32 bpf_get_prandom_u32(void)"
         "A pseudo-random 32-bit number.";
-    8 get_smp_processor_id (4, 1) [] -> Integer, {INLINE FASTCALL}
+    8 get_smp_processor_id (4, 1) [] -> Integer, {INLINE FASTCALL RETURNS_CPU}
         "__u32 bpf_get_smp_processor_id(void)"
         "Number of the CPU that runs the program.";
     9 skb_store_bytes (4, 1) [CTX, ANY, RD, SZ, ANY] -> Integer, {CHANGES_PACKET}

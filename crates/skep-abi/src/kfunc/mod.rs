@@ -37,6 +37,8 @@ bitflags! {
         const ITER_DESTROY = 1 << 10;
         /// Only inside an RCU read section.
         const RCU_PROTECTED = 1 << 11;
+        /// Leaves r1 to r5 alone where the program follows the `bpf_fastcall` convention.
+        const FASTCALL = 1 << 12;
     }
 }
 
@@ -159,6 +161,10 @@ pub enum KfuncRule {
     DynptrWrite,
     /// Ends the program, from wherever it is called.
     Throw,
+    /// Gives the kernel's own struct of the context, which is the argument.
+    CastToKernelContext,
+    /// Gives the first argument as an untrusted pointer to the type whose BTF id is the second.
+    ReadOnlyCast,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }

@@ -58,8 +58,8 @@ kfuncs! {
     bpf_cgroup_from_id (6, 4) Generic {ACQUIRE RET_NULL} "The cgroup of an id.";
     bpf_throw (6, 7) Generic {} [Throw] "Ends the program with a value.";
 
-    bpf_cast_to_kern_ctx (6, 2) Common {} [Unverified] "The kernel's own struct of the context.";
-    bpf_rdonly_cast (6, 2) Common {} [Unverified] "A pointer as one to a given kernel type, for reading.";
+    bpf_cast_to_kern_ctx (6, 2) Common {FASTCALL} [CastToKernelContext] "The kernel's own struct of the context.";
+    bpf_rdonly_cast (6, 2) Common {FASTCALL} [ReadOnlyCast] "A pointer as one to a given kernel type, for reading.";
     bpf_rcu_read_lock (6, 2) Common {} [RcuLock] "Begins an RCU read section.";
     bpf_rcu_read_unlock (6, 2) Common {} [RcuUnlock] "Ends an RCU read section.";
     bpf_preempt_disable (6, 10) Common {} [PreemptDisable] "Keeps the task on its CPU, uninterrupted by others.";
@@ -128,10 +128,10 @@ kfuncs! {
     bpf_strstr (6, 17) Common {} "Where a string first stands in another.";
     bpf_strnstr (6, 17) Common {} "Where a string first stands in another, up to a limit.";
     bpf_get_kmem_cache (6, 13) Common {RCU RET_NULL} [Unverified] "The slab cache of an address.";
-    bpf_map_sum_elem_count (6, 6) Common {TRUSTED_ARGS} [Unverified] "How many elements a map has.";
-    bpf_arena_alloc_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} [Unverified] "Allocates pages of an arena.";
-    bpf_arena_free_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} [Unverified] "Frees pages of an arena.";
-    bpf_arena_reserve_pages (6, 17) Common {TRUSTED_ARGS} [Unverified] "Keeps pages of an arena from being allocated.";
+    bpf_map_sum_elem_count (6, 6) Common {TRUSTED_ARGS} "How many elements a map has.";
+    bpf_arena_alloc_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} "Allocates pages of an arena.";
+    bpf_arena_free_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} "Frees pages of an arena.";
+    bpf_arena_reserve_pages (6, 17) Common {TRUSTED_ARGS} "Keeps pages of an arena from being allocated.";
 
     bpf_cpumask_create (6, 3) Objects {ACQUIRE RET_NULL} "A new CPU mask.";
     bpf_cpumask_release (6, 3) Objects {RELEASE} "Gives a CPU mask back.";

@@ -129,9 +129,14 @@ pub enum ValueKind {
     Redirect,
     /// Belongs to a kernel object that is the key (socket, task, inode, cgroup).
     LocalStorage,
-    /// No elements (rings, struct_ops, arena).
+    /// Pages shared with user space at one address, and no elements.
+    Pages,
+    /// No elements (rings, struct_ops).
     None,
 }
+
+/// What every map is to kernel functions.
+pub const KERNEL_STRUCT: &str = "bpf_map";
 
 /// Helpers that change socket maps only in the program types that say so
 /// ([`crate::program_type::ProgramTypeInfo::socket_map_helpers`]): elsewhere the socket may be locked.

@@ -193,7 +193,7 @@ rows! {
         kernel "bpf_local_storage_map" helpers ["cgrp_storage_get", "cgrp_storage_delete"]
         properties {needs_btf}
         "Storage for each cgroup; user space names it by descriptor.";
-    Arena "arena" (6, 9) key Exactly(0), value Exactly(0), None, entries NonZero,
+    Arena "arena" (6, 9) key Exactly(0), value Exactly(0), Pages, entries NonZero,
         flags {MMAPABLE SEGV_ON_FAULT NO_USER_CONV} required {MMAPABLE} operations {MMAP FREEZE}
         kernel "bpf_arena" helpers []
         properties {direct_value}

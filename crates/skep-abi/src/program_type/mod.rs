@@ -9,6 +9,7 @@
 //! ([`ContextInfo::pointer_slot`]); every other access stays what it is.
 
 mod context;
+mod kernel_context;
 mod section;
 mod sk_buff;
 

@@ -219,6 +219,7 @@ impl UserKernel {
             log_level: LogLevel::from_bits_truncate(log_level),
             limits: self.config.limits,
             kernel_btf: Some(&self.kernel_btf.btf),
+            possible_cpus: u32::try_from(self.cpus.count()).ok(),
             ..Options::default()
         };
         verify(&program, &options)

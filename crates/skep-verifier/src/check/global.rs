@@ -5,10 +5,9 @@ use super::dynptr::DynptrUse;
 use super::kfunc_signature::DYNPTR_STRUCT;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
-use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
+use crate::refusal::{Check, EINVAL, EOPNOTSUPP, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{DynptrKind, MemAccess};
-use skep_abi::program_type::ContextInfo;
 use skep_btf::{Kind as BtfKind, Type, TypeId};
 use skep_isa::Reg;
 
@@ -25,6 +24,10 @@ pub(crate) enum GlobalArgument {
     Dynptr,
     /// A trusted kernel object.
     Object { id: TypeId, nullable: bool },
+    /// An address in the arena.
+    Arena,
+    /// Whatever the caller passes, taken for a kernel object or (`None`) for memory, and read with care.
+    Untrusted(Option<TypeId>),
 }
 
 impl Verifier<'_> {
@@ -48,6 +51,8 @@ impl Verifier<'_> {
                     let object = Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::TRUSTED);
                     self.maybe_null(object, nullable)
                 }
+                GlobalArgument::Arena => Register::pointer(Kind::Arena),
+                GlobalArgument::Untrusted(object) => untrusted(object),
             };
             state.set(reg, value);
         }
@@ -93,6 +98,9 @@ impl Verifier<'_> {
                         return invalid(format!("R{number} type={} expected={list}", register.type_name()));
                     }
                 }
+                GlobalArgument::Arena if register.is_scalar() || register.kind == Kind::Arena => {}
+                GlobalArgument::Arena => return invalid(format!("R{number} is not a pointer to arena or scalar.")),
+                GlobalArgument::Untrusted(_) => {}
             }
         }
         Ok(())
@@ -142,6 +150,10 @@ impl Verifier<'_> {
             return invalid("the function's BTF has no prototype");
         };
         let name = program.btf.str(about.name);
+        let returned = program.btf.resolve(prototype.ret).1;
+        if !matches!(returned, Type::Int(_) | Type::Enum(_) | Type::Enum64(_)) {
+            return invalid(format!("Global function {name}() doesn't return scalar. Only those are supported."));
+        }
         if prototype.parameters.len() > 5 {
             return invalid(format!(
                 "Global function {name}() with {} > 5 args. Buggy compiler.",
@@ -175,6 +187,9 @@ impl Verifier<'_> {
         let btf = program.btf;
         let (_, resolved) = btf.resolve(ty);
         let Type::Pointer(target) = resolved else {
+            if !tags.is_empty() {
+                return invalid(format!("arg#{index} has pointer tag, but is not a pointer type"));
+            }
             return match resolved {
                 Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => Ok(GlobalArgument::Number),
                 other => invalid(format!("Arg#{index} type {} in {function}() is not supported yet.", other.kind())),
@@ -182,12 +197,9 @@ impl Verifier<'_> {
         };
         let (id, pointee) = btf.resolve(*target);
         let name = btf.name(id);
-        let context = match &self.info.context {
-            ContextInfo::Struct { name: context, .. } | ContextInfo::Bytes { name: context, .. } => *context == name,
-            _ => false,
-        };
-        if context || tags.contains(&"ctx") {
-            return Ok(GlobalArgument::Context);
+        check_tags(tags, index)?;
+        if tags.contains(&"ctx") || self.is_context_argument(*target) {
+            return if tags.iter().all(|tag| *tag == "ctx") { Ok(GlobalArgument::Context) } else { misfit(index) };
         }
         if name == DYNPTR_STRUCT {
             if !tags.is_empty() {
@@ -196,13 +208,24 @@ impl Verifier<'_> {
             return Ok(GlobalArgument::Dynptr);
         }
         if tags.contains(&"trusted") {
-            let object = self.kernel_btf()?.find(BtfKind::Struct, skep_btf::essential_name(name));
-            let object = object.ok_or_else(|| Refusal::new(EINVAL, format!("the kernel has no struct {name}")))?;
-            return Ok(GlobalArgument::Object { id: object, nullable: tags.contains(&"nullable") });
+            if tags.contains(&"nonnull") {
+                return misfit(index);
+            }
+            return Ok(GlobalArgument::Object {
+                id: self.kernel_counterpart(id)?,
+                nullable: tags.contains(&"nullable"),
+            });
         }
-        let unknown = tags.iter().find(|t| !matches!(**t, "nonnull" | "nullable"));
-        if let Some(tag) = unknown {
-            return Err(Refusal::unsupported(format!("global functions with arguments tagged {tag}")));
+        if tags.contains(&"untrusted") {
+            let data = matches!(pointee, Type::Void | Type::Int(_) | Type::Float(_) | Type::Enum(_) | Type::Enum64(_));
+            let object = if data { None } else { Some(self.kernel_counterpart(id)?) };
+            return Ok(GlobalArgument::Untrusted(object));
+        }
+        if tags.contains(&"arena") {
+            return Ok(GlobalArgument::Arena);
+        }
+        if tags.contains(&"nullable") {
+            return misfit(index);
         }
         let size = btf.size_of(id).and_then(|size| u32::try_from(size).ok());
         match size {
@@ -213,4 +236,58 @@ impl Verifier<'_> {
             )),
         }
     }
+
+    /// Whether a pointer to this type is one to the context of programs of this type.
+    fn is_context_argument(&self, target: TypeId) -> bool {
+        let Some(program) = self.program.btf.as_ref() else { return false };
+        let names = self.program.program_type.context_names();
+        let named = |id: TypeId| names.contains(&program.btf.name(id));
+        // The name may be that of a typedef on the way to the struct.
+        let mut at = target;
+        loop {
+            if named(at) {
+                return true;
+            }
+            at = match program.btf.ty(at) {
+                Type::Typedef(typedef) => typedef.target,
+                Type::Const(inner) | Type::Volatile(inner) | Type::Restrict(inner) => *inner,
+                Type::TypeTag(tag) => tag.target,
+                _ => return false,
+            };
+        }
+    }
+
+    /// The kernel's struct of the same name.
+    fn kernel_counterpart(&self, id: TypeId) -> Check<TypeId> {
+        let Some(program) = self.program.btf.as_ref() else { return invalid("the program has no BTF") };
+        let name = program.btf.name(id);
+        let object = self.kernel_btf()?.find(BtfKind::Struct, skep_btf::essential_name(name));
+        object.ok_or_else(|| Refusal::new(EINVAL, format!("the kernel has no struct {name}")))
+    }
+}
+
+/// What a function may read of an untrusted argument.
+fn untrusted(object: Option<TypeId>) -> Register {
+    match object {
+        Some(id) => Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::UNTRUSTED),
+        None => Register::pointer(Kind::Memory(0)).with_flags(PointerFlags::UNTRUSTED | PointerFlags::READ_ONLY),
+    }
+}
+
+/// The `__arg_…` tags there are; those of the second list stand alone.
+const TAGS: &[&str] = &["ctx", "trusted", "nonnull", "nullable", "untrusted", "arena"];
+const LONELY_TAGS: &[&str] = &["untrusted", "arena"];
+
+fn check_tags(tags: &[&str], index: usize) -> Check {
+    if tags.iter().any(|tag| !TAGS.contains(tag)) {
+        return Err(Refusal::new(EOPNOTSUPP, format!("arg#{index} has unsupported set of tags")));
+    }
+    match tags.iter().find(|tag| LONELY_TAGS.contains(tag)) {
+        Some(tag) if tags.len() > 1 => invalid(format!("arg#{index} {tag} cannot be combined with any other tags")),
+        _ => Ok(()),
+    }
+}
+
+fn misfit<T>(index: usize) -> Check<T> {
+    invalid(format!("arg#{index} has invalid combination of tags"))
 }

@@ -11,7 +11,7 @@ use crate::verifier::Verifier;
 use skep_abi::helper::DynptrKind;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ContextInfo;
-use skep_btf::{Btf, Type, TypeId};
+use skep_btf::{Btf, Kind as BtfKind, Type, TypeId};
 use skep_isa::Reg;
 
 /// What the arguments of a call have told so far.
@@ -118,7 +118,11 @@ impl Verifier<'_> {
                 return Ok(());
             }
             ParameterKind::InterruptFlag => return self.check_interrupt_flag(state, function, reg),
-            ParameterKind::Iterator(_) | ParameterKind::Dynptr { .. } | ParameterKind::Pointer { .. } => {}
+            ParameterKind::Iterator(_)
+            | ParameterKind::Context
+            | ParameterKind::Map
+            | ParameterKind::Dynptr { .. }
+            | ParameterKind::Pointer { .. } => {}
         }
         let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
         let may_be_null = register.is_null() || register.is_nullable();
@@ -140,6 +144,11 @@ impl Verifier<'_> {
             }
             _ if parameter.nullable && register.is_null() => Ok(()),
             ParameterKind::Dynptr { makes } => self.check_kfunc_dynptr(state, function, (index, reg), makes, call),
+            ParameterKind::Context => self.check_kfunc_context(index, reg, &register),
+            ParameterKind::Map => {
+                let Kind::Btf(map) = self.kernel_object(skep_abi::map_type::KERNEL_STRUCT)?.kind else { return Ok(()) };
+                self.check_kfunc_pointer(state, function, (index, reg), (map, false), call)
+            }
             ParameterKind::Pointer { pointee, sized } => {
                 self.check_kfunc_pointer(state, function, (index, reg), (pointee, sized), call)
             }
@@ -159,12 +168,9 @@ impl Verifier<'_> {
         let register = *state.register(reg);
         let name = btf.name(pointee);
         if self.is_context_type(name) {
-            if register.kind != Kind::Context {
-                return invalid(format!("arg#{index} expected pointer to ctx, but got {}", register.type_name()));
-            }
-            return self.check_unmodified(reg, &register, false);
+            return self.check_kfunc_context(index, reg, &register);
         }
-        if let Kind::Btf(id) = register.kind {
+        if let Some(id) = self.object_behind(&register)? {
             return self.check_kfunc_object(function, (index, reg), (pointee, id), &register, call);
         }
         if sized {
@@ -190,6 +196,27 @@ impl Verifier<'_> {
         }
     }
 
+    fn check_kfunc_context(&self, index: usize, reg: Reg, register: &Register) -> Check {
+        if register.kind != Kind::Context {
+            return invalid(format!("arg#{index} expected pointer to ctx, but got {}", register.type_name()));
+        }
+        self.check_unmodified(reg, register, false)
+    }
+
+    /// The struct of the kernel object that a pointer leads to: sockets and maps are such objects too.
+    fn object_behind(&self, register: &Register) -> Check<Option<TypeId>> {
+        let name = match register.kind {
+            Kind::Btf(id) => return Ok(Some(id)),
+            Kind::Map(_) => skep_abi::map_type::KERNEL_STRUCT,
+            Kind::Socket(kind) => match kind.kernel_struct() {
+                Some(name) => name,
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(self.kernel_btf()?.find(BtfKind::Struct, name))
+    }
+
     /// A kernel object is passed: it must be of the struct asked for, and alive if the function relies on it.
     fn check_kfunc_object(
         &self,
@@ -202,7 +229,9 @@ impl Verifier<'_> {
         let (btf, number) = (self.kernel_btf()?, reg.number());
         let flags = register.flags;
         let unsafe_pointer = flags.intersects(PointerFlags::UNTRUSTED | PointerFlags::USER);
-        let trusted = register.reference != 0 || flags.contains(PointerFlags::TRUSTED) && !unsafe_pointer;
+        let always_there = !matches!(register.kind, Kind::Btf(_)) && !unsafe_pointer;
+        let trusted =
+            register.reference != 0 || always_there || flags.contains(PointerFlags::TRUSTED) && !unsafe_pointer;
         let counted = flags.contains(PointerFlags::RCU) && !unsafe_pointer;
         if function.row.flags.intersects(KfuncFlags::TRUSTED_ARGS | KfuncFlags::RELEASE) && !trusted {
             return invalid(format!("R{number} must be referenced or trusted"));

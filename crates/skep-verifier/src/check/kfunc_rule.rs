@@ -25,6 +25,8 @@ impl Verifier<'_> {
             KfuncRule::Plain
             | KfuncRule::InterruptSave
             | KfuncRule::InterruptRestore
+            | KfuncRule::CastToKernelContext
+            | KfuncRule::ReadOnlyCast
             | KfuncRule::DynptrOverSkb
             | KfuncRule::DynptrOverSkbMeta
             | KfuncRule::DynptrOverXdp
@@ -47,6 +49,8 @@ impl Verifier<'_> {
     /// The result, where the rule says what it is; it may be NULL if the flags say so.
     pub(crate) fn kfunc_rule_result(&mut self, function: &KfuncSignature, call: &KfuncCall) -> Check<Option<Register>> {
         match function.row.rule {
+            KfuncRule::CastToKernelContext => self.kernel_context().map(Some),
+            KfuncRule::ReadOnlyCast => self.read_only_cast(call).map(Some),
             KfuncRule::DynptrSlice => self.dynptr_slice(call, false).map(Some),
             KfuncRule::DynptrSliceReadWrite => self.dynptr_slice(call, true).map(Some),
             _ => Ok(None),

@@ -4,6 +4,7 @@
 //! give what types cannot say. Source: `Documentation/bpf/kfuncs.rst` of Linux 6.18.
 
 use crate::cfg::Code;
+use crate::fast_call::Callee;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
 use skep_btf::{Btf, Parameter, Type, TypeId};
@@ -35,6 +36,10 @@ pub(crate) enum ParameterKind {
         /// The function makes it.
         makes: bool,
     },
+    /// The program's context.
+    Context,
+    /// A map, or a pointer to one as the kernel sees it.
+    Map,
     /// A pointer: to a kernel object if one is passed, else to memory.
     Pointer {
         /// What it points to.
@@ -119,6 +124,17 @@ impl KfuncTable {
         self.get(*id, *btf).is_ok_and(|function| function.row.rule == KfuncRule::Throw)
     }
 
+    /// What a kernel function does to the registers that calls may change, if the instruction calls one.
+    pub(crate) fn callee(&self, insn: &Insn) -> Option<Callee> {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return None };
+        let function = self.get(*id, *btf).ok()?;
+        Some(Callee {
+            arguments: function.parameters.len(),
+            returns_nothing: function.result == KfuncResult::Nothing,
+            fast: function.has(KfuncFlags::FASTCALL),
+        })
+    }
+
     /// How many arguments a function takes, if it is known.
     pub(crate) fn arguments(&self, id: i32, module: i16) -> Option<usize> {
         Some(self.get(id, module).ok()?.parameters.len())
@@ -141,7 +157,11 @@ fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {
     }
     let parameters = prototype.parameters.iter().enumerate().map(|(index, _)| {
         let iterates = row.flags.intersects(KfuncFlags::ITER_NEW | KfuncFlags::ITER_NEXT | KfuncFlags::ITER_DESTROY);
-        parameter(btf, &prototype.parameters, index, iterates && index == 0)
+        let mut parameter = parameter(btf, &prototype.parameters, index, iterates && index == 0);
+        if row.rule == KfuncRule::CastToKernelContext {
+            parameter.kind = ParameterKind::Context;
+        }
+        parameter
     });
     Ok(KfuncSignature { row, parameters: parameters.collect(), result: result(btf, prototype.ret) })
 }
@@ -153,19 +173,11 @@ pub(crate) fn not_allowed(name: &str) -> Refusal {
 }
 
 /// Endings whose rules this verifier does not know yet.
-const UNKNOWN_ENDINGS: &[&str] = &[
-    "__map",
-    "__alloc",
-    "__str",
-    "__refcounted_kptr",
-    "__prog",
-    "__rdonly_buf_size",
-    "__rdwr_buf_size",
-    "__const_map",
-];
+const UNKNOWN_ENDINGS: &[&str] =
+    &["__alloc", "__str", "__refcounted_kptr", "__prog", "__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
 
 /// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
-const UNKNOWN_STRUCTS: &[&str] = &["bpf_map", "bpf_key"];
+const UNKNOWN_STRUCTS: &[&str] = &["bpf_key"];
 
 /// The struct that stands for a dynptr.
 pub(crate) const DYNPTR_STRUCT: &str = "bpf_dynptr";
@@ -181,6 +193,7 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
         _ if name.ends_with("__ign") => ParameterKind::Ignored,
         _ if name.ends_with("__irq_flag") => ParameterKind::InterruptFlag,
         _ if ends(&all[index], UNKNOWN_ENDINGS) => ParameterKind::Unknown,
+        _ if ends(&all[index], &["__map"]) => ParameterKind::Map,
         Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => {
             let constant = ends(&all[index], &["__k", "__szk"]);
             let size = ends(&all[index], &["__sz", "__szk"]);
@@ -206,6 +219,7 @@ fn result(btf: &Btf, ty: TypeId) -> KfuncResult {
         (id, _) if id.is_void() => KfuncResult::Nothing,
         (_, Type::Int(_) | Type::Enum(_) | Type::Enum64(_)) => KfuncResult::Number,
         (_, Type::Pointer(target)) => match btf.resolve(*target) {
+            (id, _) if id.is_void() => KfuncResult::Number,
             (id, Type::Struct(_)) => KfuncResult::Object(id),
             (id, Type::Int(_)) => match btf.size_of(id).and_then(|size| u32::try_from(size).ok()) {
                 Some(bytes) => KfuncResult::Memory(bytes),

@@ -98,6 +98,10 @@ impl Verifier<'_> {
                 if access.mode.is_write() && base.flags.contains(PointerFlags::READ_ONLY) {
                     return denied(format!("R{number} cannot write into {}", base.type_name()));
                 }
+                // Nobody says what is there: such loads give 0 where nothing can be read.
+                if is_probed(base.kind, base.flags) {
+                    return Ok(Register::UNKNOWN);
+                }
                 self.check_region(
                     access.base,
                     &base,
@@ -124,6 +128,8 @@ impl Verifier<'_> {
             }
             Kind::Socket(kind) => self.check_socket_access(kind, &base, offset, &access),
             Kind::Btf(_) => self.check_btf_access(&base, offset, &access),
+            // Every address is inside: loads from pages that are not there give 0, stores there do nothing.
+            Kind::Arena => Ok(Register::UNKNOWN),
             Kind::Map(map) => self.check_map_pointer_access(map, offset, &access),
             Kind::PacketEnd
             | Kind::Function(_)
@@ -162,6 +168,7 @@ impl Verifier<'_> {
     fn check_alignment(&self, base: &Register, access: &Access) -> Check {
         let strict = self.options.strict_alignment || access.aligned;
         let (name, strict) = match base.kind {
+            Kind::Arena => return Ok(()),
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 return self.check_packet_alignment(base, access, strict);
             }
@@ -314,13 +321,30 @@ fn invalid_access(reg: Reg, base: &Register) -> Refusal {
     if base.is_nullable() { refusal.hint("compare the pointer with NULL before using it") } else { refusal }
 }
 
-/// The same instruction may not access things whose accesses are rewritten differently.
-pub(crate) fn kinds_agree(first: (Kind, PointerFlags), second: (Kind, PointerFlags)) -> Check {
-    let rewritten = |kind: Kind| matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Btf(_));
+/// Whether a load goes through an address that may lead nowhere.
+pub(crate) fn is_probed(kind: Kind, flags: PointerFlags) -> bool {
+    matches!(kind, Kind::Btf(_)) || matches!(kind, Kind::Memory(_)) && flags.contains(PointerFlags::UNTRUSTED)
+}
+
+/// The same instruction may not access things whose accesses are rewritten differently. Loads from memory and from
+/// kernel objects mix: what suits the less certain of them suits the other. What the instruction accesses, all in all.
+pub(crate) fn kinds_agree(
+    first: (Kind, PointerFlags),
+    second: (Kind, PointerFlags),
+    load: bool,
+) -> Check<(Kind, PointerFlags)> {
+    let rewritten = |(kind, flags): (Kind, PointerFlags)| {
+        matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Arena) || is_probed(kind, flags)
+    };
+    let readable = |kind: Kind| matches!(kind, Kind::Memory(_) | Kind::Btf(_));
     let same = match (first.0, second.0) {
         (Kind::Socket(a), Kind::Socket(b)) => a == b,
-        (Kind::Context, Kind::Context) | (Kind::Btf(_), Kind::Btf(_)) => true,
-        (a, b) => !rewritten(a) && !rewritten(b),
+        (Kind::Context, Kind::Context) | (Kind::Btf(_), Kind::Btf(_)) | (Kind::Arena, Kind::Arena) => true,
+        (a, b) if load && readable(a) && readable(b) => true,
+        _ => !rewritten(first) && !rewritten(second),
     };
-    if same { Ok(()) } else { invalid("same insn cannot be used with different pointers") }
+    if !same {
+        return invalid("same insn cannot be used with different pointers");
+    }
+    Ok(if is_probed(second.0, second.1) { second } else { first })
 }

@@ -1,9 +1,11 @@
 //! The checkers that discharge obligations: one file per kind of thing that can be accessed or called.
 
+pub(crate) mod arena;
 pub(crate) mod arguments;
 pub(crate) mod btf;
 pub(crate) mod call;
 pub(crate) mod callback;
+pub(crate) mod cast;
 pub(crate) mod context;
 pub(crate) mod dynptr;
 pub(crate) mod exception;

@@ -62,11 +62,23 @@ impl Verifier<'_> {
     /// A number; the table may say that it is a length, bounded by the size argument.
     fn returned_number(&mut self, helper: &HelperProto, facts: &CallFacts) -> Register {
         const MAX_ERRNO: i64 = 4095;
+        if helper.flags.contains(HelperFlags::RETURNS_CPU)
+            && let Some(cpus) = self.options.possible_cpus.or_else(|| self.kernel_cpu_limit())
+        {
+            return Register::scalar(Scalar::unsigned_range(0, u64::from(cpus.max(1)) - 1));
+        }
         let limit = facts.size_limit.and_then(|limit| i64::try_from(limit).ok());
         match limit.filter(|_| helper.flags.contains(HelperFlags::RETURN_BOUNDED_BY_SIZE)) {
             Some(limit) if limit <= i64::from(i32::MAX) => Register::scalar(Scalar::signed_range(-MAX_ERRNO, limit)),
             _ => Register::UNKNOWN,
         }
+    }
+
+    /// How many CPUs the kernel was built for: as many as its CPU sets have bits.
+    fn kernel_cpu_limit(&self) -> Option<u32> {
+        let btf = self.options.kernel_btf?;
+        let set = btf.find(skep_btf::Kind::Struct, skep_abi::helper::CPU_SET_STRUCT)?;
+        u32::try_from(btf.size_of(set)?.checked_mul(8)?).ok()
     }
 
     fn returned_map_value(&mut self, facts: &CallFacts, nullable: bool) -> Check<Register> {

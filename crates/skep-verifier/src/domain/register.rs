@@ -49,6 +49,8 @@ pub enum Kind {
     Btf(TypeId),
     /// Memory of that many bytes.
     Memory(u32),
+    /// An address in the program's arena: 32 bits that lead nowhere else, whatever they are.
+    Arena,
     /// A function of the program.
     Function(u16),
     /// Not in a register: an iterator on the stack, of that type in the kernel's BTF.
@@ -227,6 +229,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::Socket(kind) => kind.log_name(),
         Kind::Btf(_) => "ptr_",
         Kind::Memory(_) => "mem",
+        Kind::Arena => "arena",
         Kind::Function(_) => "func",
         Kind::Iterator { .. } => "iter",
         Kind::InterruptFlag(_) => "irq_flag",

@@ -73,7 +73,6 @@ impl Scalar {
     }
 
     /// A number in an unsigned range.
-    #[cfg(test)]
     pub fn unsigned_range(min: u64, max: u64) -> Scalar {
         let mut scalar = Scalar { umin: min, umax: max, ..Scalar::UNKNOWN };
         scalar.synchronise();

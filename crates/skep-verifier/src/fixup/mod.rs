@@ -14,6 +14,7 @@ pub(crate) mod call_site;
 mod zero_extension;
 
 use crate::cfg::successors;
+use crate::check::memory::is_probed;
 use crate::domain::register::Kind;
 use crate::output::{CallSite, Subprogram};
 use crate::refusal::{Check, EFAULT, Refusal};
@@ -135,11 +136,11 @@ impl Verifier<'_> {
         matches!(self.facts[slot].accesses, Some((Kind::Context, _)))
     }
 
-    /// Whether it loads through a typed kernel pointer. All paths agree on that (`kinds_agree`), and stores through such
+    /// Whether it loads through an address that may lead nowhere. All paths agree on that (`kinds_agree`), and stores through such
     /// pointers are refused.
     fn is_probe_load(&self, slot: usize, insn: &Insn) -> bool {
         matches!(insn, Insn::Load { .. } | Insn::LoadAcquire { .. })
-            && matches!(self.facts[slot].accesses, Some((Kind::Btf(_), _)))
+            && self.facts[slot].accesses.is_some_and(|(kind, flags)| is_probed(kind, flags))
     }
 
     fn kept_subprograms(&self, places: &[u32]) -> Vec<Subprogram> {

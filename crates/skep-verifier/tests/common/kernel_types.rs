@@ -52,6 +52,15 @@ fn small() -> Btf {
     function(&mut builder, "bpf_copy_from_user_str", int, copy);
     dynptr_functions(&mut builder, int, long_pointer);
     function(&mut builder, "bpf_throw", void, &[("cookie", long)]);
+    let _map = builder.structure("bpf_map", 8, &[("max_entries", int, 0, 0)]);
+    let pages = [("p__map", void_pointer), ("addr__ign", void_pointer), ("page_cnt", int)];
+    let allocate = [pages.as_slice(), &[("node_id", int), ("flags", long)]].concat();
+    function(&mut builder, "bpf_arena_alloc_pages", void_pointer, &allocate);
+    function(&mut builder, "bpf_arena_free_pages", void, &pages);
+    function(&mut builder, "bpf_arena_reserve_pages", int, &pages);
+    let _packet = builder.structure("xdp_buff", 16, &[("data", long_pointer, 0, 0), ("frame_sz", int, 64, 0)]);
+    function(&mut builder, "bpf_cast_to_kern_ctx", void_pointer, &[("obj", void_pointer)]);
+    function(&mut builder, "bpf_rdonly_cast", void_pointer, &[("obj__ign", void_pointer), ("btf_id__k", int)]);
     builder.build().expect("the types fit together")
 }
 

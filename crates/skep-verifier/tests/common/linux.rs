@@ -6,6 +6,7 @@ use super::{Case, MapLine};
 use libtest_mimic::Failed;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use skep_abi::command::{BtfLoad, MapCreate, ObjectName, ProgLoad, ProgramFlags};
+use skep_abi::map_type::ValueKind;
 use skep_btf::Endian;
 use skep_isa::Slot;
 use skep_kernel::{Errno, Handle, Kernel, calls};
@@ -15,6 +16,9 @@ use std::sync::Arc;
 
 /// Room for a log of a million instructions.
 const LOG_BYTES: usize = 32 << 20;
+
+/// Where arenas are said to be in user space; nobody looks into them.
+const ARENA_ADDRESS: u64 = 1 << 44;
 
 /// The Linux kernel, if this process may load programs into it.
 pub(crate) fn kernel() -> Option<Arc<dyn Kernel>> {
@@ -45,6 +49,7 @@ pub(crate) fn create_maps(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<Vec<(
             max_entries: facts.max_entries,
             map_flags: facts.flags,
             map_name: ObjectName::lossy(&map.name),
+            map_extra: if facts.map_type.info().value_kind == ValueKind::Pages { ARENA_ADDRESS } else { 0 },
             ..MapCreate::default()
         };
         let handle = calls::map_create(kernel, command).map_err(|errno| format!("map {}: {errno}", map.name))?;

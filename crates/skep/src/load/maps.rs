@@ -55,6 +55,21 @@ pub(super) fn fill_programs(
     Ok(())
 }
 
+/// An arena is where this process maps it, unless the object says where: then whoever wants to look into it maps it.
+fn map_arena(map: &mut RawMap, spec: &MapSpec) -> Result<(), Error> {
+    let contents = spec.contents.as_ref().map(|contents| contents.to_vec()).unwrap_or_default();
+    if spec.map_extra == 0 {
+        return map.map_pages(&contents);
+    }
+    if contents.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    Err(Error::Unfit(format!(
+        "arena '{}' has variables with initial values and a fixed address; give it no address (map_extra)",
+        spec.name
+    )))
+}
+
 struct Creator<'a> {
     object: &'a Object,
     kernel: &'a Arc<dyn Kernel>,
@@ -71,8 +86,11 @@ impl Creator<'_> {
         {
             return Ok(map);
         }
-        let map = self.create(spec)?;
-        if let Some(contents) = &spec.contents {
+        let mut map = self.create(spec)?;
+        let arena = spec.map_type().is_some_and(|map_type| map_type.info().value_kind == ValueKind::Pages);
+        if arena {
+            map_arena(&mut map, spec)?;
+        } else if let Some(contents) = &spec.contents {
             map.update(&0u32.to_ne_bytes(), &contents.to_vec())?;
         }
         if spec.freeze {
@@ -149,8 +167,10 @@ impl Creator<'_> {
     /// Maps of descriptors have no typed values.
     fn takes_types(&self, spec: &MapSpec) -> bool {
         let kind = spec.map_type().map(|map_type| map_type.info().value_kind);
-        matches!(kind, Some(ValueKind::Data | ValueKind::PerCpu | ValueKind::LocalStorage | ValueKind::None))
-            && (spec.key_type.is_some() || spec.value_type.is_some())
+        matches!(
+            kind,
+            Some(ValueKind::Data | ValueKind::PerCpu | ValueKind::LocalStorage | ValueKind::Pages | ValueKind::None)
+        ) && (spec.key_type.is_some() || spec.value_type.is_some())
     }
 
     fn max_entries(&self, spec: &MapSpec) -> u32 {

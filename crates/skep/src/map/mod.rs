@@ -7,7 +7,7 @@ pub use typed::{Map, PerCpuMap};
 use crate::error::{Error, KernelError};
 use skep_abi::command::{ElementFlags, MapInfo};
 use skep_abi::map_type::{MapType, ValueKind};
-use skep_kernel::{Errno, Handle, Kernel, calls};
+use skep_kernel::{Errno, Handle, Kernel, SharedMemory, calls};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +17,18 @@ pub struct RawMap {
     name: String,
     info: MapInfo,
     handle: Handle,
+    /// Where the map's pages are in this process: programs and user space meet there.
+    pages: Option<Pages>,
+}
+
+/// Memory of an arena, mapped for as long as anybody has the map.
+#[derive(Clone)]
+struct Pages(Arc<dyn SharedMemory>);
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 impl RawMap {
@@ -24,7 +36,17 @@ impl RawMap {
         let info = calls::map_info(&**handle.kernel(), handle.fd()).map_err(|errno| {
             KernelError::new(&**handle.kernel(), "OBJ_GET_INFO_BY_FD", format!("describe map '{name}'"), errno)
         })?;
-        Ok(RawMap { name: name.to_owned(), info, handle })
+        Ok(RawMap { name: name.to_owned(), info, handle, pages: None })
+    }
+
+    /// Maps all pages of an arena and writes its first bytes.
+    pub(crate) fn map_pages(&mut self, first_bytes: &[u8]) -> Result<(), Error> {
+        let len = rustix::param::page_size() * self.info.max_entries as usize;
+        let memory = self.kernel().map_memory(self.fd(), 0, len, true);
+        let memory = memory.map_err(|errno| self.failed("MMAP", "map the pages of", errno))?;
+        memory.write(0, first_bytes).map_err(|errno| self.failed("MMAP", "write the variables of", errno))?;
+        self.pages = Some(Pages(memory.into()));
+        Ok(())
     }
 
     /// Opens a pinned map.
@@ -297,6 +319,6 @@ impl RawMap {
     pub fn try_clone(&self) -> Result<RawMap, Error> {
         let handle =
             self.handle.try_clone().map_err(|errno| self.failed("DUP", "duplicate the descriptor of", errno))?;
-        Ok(RawMap { name: self.name.clone(), info: self.info.clone(), handle })
+        Ok(RawMap { name: self.name.clone(), info: self.info.clone(), handle, pages: self.pages.clone() })
     }
 }
