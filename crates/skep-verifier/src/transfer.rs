@@ -78,7 +78,7 @@ impl Verifier<'_> {
                 if self.is_leak(&source) {
                     return denied(format!("R{} partial copy of pointer", reg.number()));
                 }
-                state.set(dst, Register::UNKNOWN);
+                state.set(dst, Register::scalar(Scalar::of_size(4)));
             }
             Width::W32 => {
                 let fits = source.value.umax <= u64::from(u32::MAX);
@@ -132,7 +132,7 @@ impl Verifier<'_> {
             if self.is_leak(&source) {
                 return denied(format!("R{} sign-extension part of pointer", src.number()));
             }
-            state.set(dst, Register::UNKNOWN);
+            state.set(dst, Register::scalar(Scalar::of_size((width.bits() / 8) as u8)));
             return Ok(());
         }
         // A number whose sign bit in the narrow type is clear and that fits stays the same number.

@@ -52,7 +52,8 @@ impl Verifier<'_> {
         };
         let number = dst.number();
         // Whatever comes out of it is a place in the arena.
-        if left.kind == Kind::Arena {
+        if left.kind == Kind::Arena || right.kind == Kind::Arena {
+            state.set(dst, Register::pointer(Kind::Arena));
             return Ok(());
         }
         if left.is_pointer() && right.is_pointer() {
