@@ -327,21 +327,19 @@ pub(crate) fn is_probed(kind: Kind, flags: PointerFlags) -> bool {
 }
 
 /// The same instruction may not access things whose accesses are rewritten differently. Loads from memory and from
-/// kernel objects mix: what suits the less certain of them suits the other. What the instruction accesses, all in all.
+/// kernel objects mix: what suits the less certain of two suits the other. What the instruction accesses, all in all.
 pub(crate) fn kinds_agree(
     first: (Kind, PointerFlags),
     second: (Kind, PointerFlags),
     load: bool,
 ) -> Check<(Kind, PointerFlags)> {
-    let rewritten = |(kind, flags): (Kind, PointerFlags)| {
-        matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Arena) || is_probed(kind, flags)
-    };
+    let rewritten = |kind: Kind| matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Btf(_) | Kind::Arena);
     let readable = |kind: Kind| matches!(kind, Kind::Memory(_) | Kind::Btf(_));
     let same = match (first.0, second.0) {
         (Kind::Socket(a), Kind::Socket(b)) => a == b,
         (Kind::Context, Kind::Context) | (Kind::Btf(_), Kind::Btf(_)) | (Kind::Arena, Kind::Arena) => true,
         (a, b) if load && readable(a) && readable(b) => true,
-        _ => !rewritten(first) && !rewritten(second),
+        (a, b) => !rewritten(a) && !rewritten(b),
     };
     if !same {
         return invalid("same insn cannot be used with different pointers");
