@@ -12,6 +12,7 @@ const FILES: &[(&str, &str)] = &[
     ("bpf/bpf_endian.h", include_str!("../headers/bpf/bpf_endian.h")),
     ("bpf/bpf_tracing.h", include_str!("../headers/bpf/bpf_tracing.h")),
     ("bpf/bpf_core_read.h", include_str!("../headers/bpf/bpf_core_read.h")),
+    ("skep/expect.h", include_str!("../headers/skep/expect.h")),
 ];
 
 /// Writes all headers but `vmlinux.h` below `directory`.

@@ -28,7 +28,7 @@ mod xdp;
 
 use crate::run::{Call, HelperResult};
 use skep_abi::errno::Errno;
-use skep_abi::helper;
+use skep_abi::helper::{self, ReturnKind};
 use std::sync::OnceLock;
 
 /// A helper at work.
@@ -131,7 +131,7 @@ const HELPERS: &[(&str, Helper)] = &[
     ("spin_unlock", spin_lock::unlock),
 ];
 
-/// The helper of that number; one that answers EOPNOTSUPP for those of the ABI that have no row.
+/// The helper of that number. Those of the ABI that have no row answer EOPNOTSUPP, or NULL where they return a pointer.
 pub(crate) fn by_id(id: u32) -> Option<Helper> {
     static TABLE: OnceLock<Vec<Option<Helper>>> = OnceLock::new();
     TABLE.get_or_init(table).get(id as usize).copied().flatten()
@@ -141,9 +141,33 @@ fn table() -> Vec<Option<Helper>> {
     let mut table = vec![None; helper::HELPERS.iter().map(|proto| proto.id as usize + 1).max().unwrap_or(0)];
     for proto in helper::HELPERS {
         let row = HELPERS.iter().find(|(name, _)| *name == proto.name);
-        table[proto.id as usize] = Some(row.map_or(unsupported as Helper, |(_, helper)| *helper));
+        table[proto.id as usize] = row.map_or_else(|| without_row(proto.ret), |(_, helper)| Some(*helper));
     }
     table
+}
+
+/// What stands in for a helper: a verified program relies on the kind of its result. `None` where nothing can: the program
+/// ends there.
+fn without_row(returns: ReturnKind) -> Option<Helper> {
+    match returns {
+        ReturnKind::Integer | ReturnKind::Void => Some(unsupported),
+        ReturnKind::MapValueOrNull
+        | ReturnKind::SocketOrNull
+        | ReturnKind::TcpSockOrNull
+        | ReturnKind::SockCommonOrNull
+        | ReturnKind::AllocMemOrNull
+        | ReturnKind::DynptrMemOrNull
+        | ReturnKind::KptrOrNull
+        | ReturnKind::BtfPtr { or_null: true, .. }
+        | ReturnKind::PerCpuMem { or_null: true } => Some(nothing),
+        ReturnKind::MapValue | ReturnKind::BtfPtr { or_null: false, .. } | ReturnKind::PerCpuMem { or_null: false } => {
+            None
+        }
+    }
+}
+
+fn nothing(_call: &mut Call<'_, '_, '_>) -> HelperResult {
+    Ok(0)
 }
 
 fn unsupported(_call: &mut Call<'_, '_, '_>) -> HelperResult {

@@ -1,4 +1,4 @@
-//! Verdicts as lines of comma-separated values.
+//! Lines of comma-separated values.
 
 use super::row::Verdicts;
 
@@ -7,16 +7,21 @@ impl Verdicts {
         let mut text =
             String::from("object,program,type,verdict,message,instructions,processed,states,stack_bytes,time_us\n");
         for row in &self.0 {
-            let words = [&row.object, &row.program, &row.program_type, &row.verdict.to_owned(), &row.message];
-            let words: Vec<String> = words.iter().map(|word| csv_field(word)).collect();
             let numbers =
                 [row.instructions as u64, row.processed.into(), row.states.into(), row.stack_bytes.into(), row.time_us];
-            let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-            text.push_str(&[words, numbers].concat().join(","));
-            text.push('\n');
+            let numbers = numbers.map(|number| number.to_string());
+            let words = [&row.object, &row.program, &row.program_type, row.verdict, &row.message];
+            let cells: Vec<&str> = words.into_iter().chain(numbers.iter().map(String::as_str)).collect();
+            text.push_str(&csv_line(&cells));
         }
         text
     }
+}
+
+/// One line.
+pub(super) fn csv_line(cells: &[&str]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| csv_field(cell)).collect();
+    cells.join(",") + "\n"
 }
 
 /// Quotes a field where RFC 4180 asks for it.

@@ -3,6 +3,7 @@
 mod csv;
 mod linux;
 mod row;
+mod selftest;
 mod text;
 
 use crate::error::{self, Failure, Outcome};
@@ -26,9 +27,11 @@ use std::sync::Arc;
   skep check *.o --format csv
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
+  skep check tests.bpf.o --selftest             programs that must fail, must they?
 
 Verdicts: accept, reject, and env: something outside of the program is missing.
-Exit status: 0 all accepted, 1 some refused, 2 unusable input or env.")]
+Exit status: 0 all accepted, 1 some refused, 2 unusable input or env; with --selftest 0 no test failed, 1 some
+failed, 2 unusable input.")]
 pub(crate) struct Check {
     /// BPF objects
     #[arg(required = true)]
@@ -50,6 +53,12 @@ pub(crate) struct Check {
     /// program's `test_prog_flags` tags add theirs
     #[arg(long, value_name = "N", default_value_t = 0)]
     load_flags: u32,
+    /// Run programs as tests of the verifier: their BTF tags say what is expected (docs/selftest.md)
+    #[arg(long, conflicts_with_all = ["log_level", "load_flags"])]
+    selftest: bool,
+    /// Tests at a time (default: one per CPU)
+    #[arg(long, value_name = "N", requires = "selftest", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
     /// Whose verifier to ask
     #[arg(long, value_enum, default_value = "user")]
     kernel: kernels::Choice,
@@ -69,6 +78,9 @@ impl Check {
     pub(crate) fn run(self, output: Output) -> Outcome {
         if self.format == Format::Csv && output.is_json() {
             return Err(Failure::new("--format csv and --json exclude each other"));
+        }
+        if self.selftest {
+            return self.run_selftests(output);
         }
         let verifier = self.verifier()?;
         let mut rows = Vec::new();
