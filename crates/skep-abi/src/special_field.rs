@@ -32,6 +32,35 @@ pub enum SpecialKind {
     KernelPointer,
 }
 
+/// Where a special struct is one; elsewhere it is plain data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpecialPlace {
+    /// In values of maps.
+    MapValues,
+    /// In objects that programs allocate.
+    Objects,
+    /// In both.
+    Both,
+}
+
+impl SpecialPlace {
+    /// Whether what is special in `self` is special in `place`.
+    pub fn includes(self, place: SpecialPlace) -> bool {
+        self == SpecialPlace::Both || self == place
+    }
+}
+
+/// How many of a kind there may be in one value or object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpecialCount {
+    /// One.
+    One,
+    /// Several, each a member of its own.
+    Members,
+    /// Several, also in arrays.
+    Arrays,
+}
+
 /// One row: a struct that is special wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialStruct {
@@ -41,6 +70,12 @@ pub struct SpecialStruct {
     pub kind: SpecialKind,
     /// Size in bytes.
     pub size: u32,
+    /// Alignment in bytes; where it stands otherwise it is plain data.
+    pub alignment: u32,
+    /// Where it is special.
+    pub place: SpecialPlace,
+    /// How many there may be.
+    pub count: SpecialCount,
     /// Programs that may interrupt anything cannot use maps with it: they might interrupt whoever uses the field.
     pub needs_known_context: bool,
     /// First Linux release that has it.
@@ -48,31 +83,109 @@ pub struct SpecialStruct {
 }
 
 const fn row(name: &'static str, kind: SpecialKind, size: u32, since: Version) -> SpecialStruct {
-    SpecialStruct { name, kind, size, needs_known_context: false, since }
+    let (place, count) = (SpecialPlace::Both, SpecialCount::One);
+    let alignment = if size < 8 { size } else { 8 };
+    SpecialStruct { name, kind, size, alignment, place, count, needs_known_context: false, since }
 }
 
 impl SpecialStruct {
     const fn in_known_context(self) -> Self {
         SpecialStruct { needs_known_context: true, ..self }
     }
+
+    const fn only_in(self, place: SpecialPlace) -> Self {
+        SpecialStruct { place, ..self }
+    }
+
+    const fn several(self, count: SpecialCount) -> Self {
+        SpecialStruct { count, ..self }
+    }
 }
 
 /// The structs.
-pub const SPECIAL_STRUCTS: &[SpecialStruct] = &[
-    row("bpf_spin_lock", SpecialKind::SpinLock, 4, Version(5, 1)).in_known_context(),
-    row("bpf_res_spin_lock", SpecialKind::ResilientSpinLock, 4, Version(6, 15)),
-    row("bpf_timer", SpecialKind::Timer, 16, Version(5, 15)).in_known_context(),
-    row("bpf_wq", SpecialKind::WorkQueue, 16, Version(6, 10)),
-    row("bpf_task_work", SpecialKind::TaskWork, 8, Version(6, 18)),
-    row("bpf_list_head", SpecialKind::ListHead, 16, Version(6, 2)),
-    row("bpf_list_node", SpecialKind::ListNode, 24, Version(6, 2)),
-    row("bpf_rb_root", SpecialKind::TreeRoot, 16, Version(6, 3)),
-    row("bpf_rb_node", SpecialKind::TreeNode, 32, Version(6, 3)),
-    row("bpf_refcount", SpecialKind::ReferenceCount, 4, Version(6, 4)),
+pub const SPECIAL_STRUCTS: &[SpecialStruct] = {
+    use SpecialCount::{Arrays, Members};
+    use SpecialPlace::{MapValues, Objects};
+    &[
+        row("bpf_spin_lock", SpecialKind::SpinLock, 4, Version(5, 1)).in_known_context(),
+        row("bpf_res_spin_lock", SpecialKind::ResilientSpinLock, 4, Version(6, 15)),
+        row("bpf_timer", SpecialKind::Timer, 16, Version(5, 15)).in_known_context().only_in(MapValues),
+        row("bpf_wq", SpecialKind::WorkQueue, 16, Version(6, 10)).only_in(MapValues),
+        row("bpf_task_work", SpecialKind::TaskWork, 8, Version(6, 18)).only_in(MapValues),
+        row("bpf_list_head", SpecialKind::ListHead, 16, Version(6, 2)).several(Arrays),
+        row("bpf_list_node", SpecialKind::ListNode, 24, Version(6, 2)).several(Members).only_in(Objects),
+        row("bpf_rb_root", SpecialKind::TreeRoot, 16, Version(6, 3)).several(Arrays),
+        row("bpf_rb_node", SpecialKind::TreeNode, 32, Version(6, 3)).several(Members).only_in(Objects),
+        row("bpf_refcount", SpecialKind::ReferenceCount, 4, Version(6, 4)),
+    ]
+};
+
+/// What a BTF type tag makes of a pointer in a map value or object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KernelPointerKind {
+    /// `__kptr_untrusted`: an address, nothing more.
+    Untrusted,
+    /// `__kptr`: owns a reference.
+    Referenced,
+    /// `__percpu_kptr`: owns an object that each CPU has one of.
+    PerCpu,
+    /// `__uptr`: memory of user space that the kernel keeps mapped.
+    User,
+}
+
+impl KernelPointerKind {
+    /// The field's name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            KernelPointerKind::Untrusted | KernelPointerKind::Referenced => "kptr",
+            KernelPointerKind::PerCpu => "percpu_kptr",
+            KernelPointerKind::User => "uptr",
+        }
+    }
+
+    /// Whether it can be exchanged by `bpf_kptr_xchg`, and by nothing else.
+    pub fn is_owning(self) -> bool {
+        matches!(self, KernelPointerKind::Referenced | KernelPointerKind::PerCpu)
+    }
+}
+
+/// The BTF type tags that make a pointer a special field.
+pub const KERNEL_POINTER_TAGS: &[(&str, KernelPointerKind)] = &[
+    ("kptr", KernelPointerKind::Referenced),
+    ("kptr_untrusted", KernelPointerKind::Untrusted),
+    ("percpu_kptr", KernelPointerKind::PerCpu),
+    ("uptr", KernelPointerKind::User),
 ];
 
-/// The BTF type tags that make a pointer in a map value one to a kernel object.
-pub const KERNEL_POINTER_TAGS: &[&str] = &["kptr", "kptr_untrusted", "percpu_kptr", "uptr"];
+/// A kernel struct that maps may own references to: the kernel knows how to give them back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnableStruct {
+    /// Name of the struct.
+    pub name: &'static str,
+    /// It lives on until the RCU grace period is over: inside a read section it may be used without taking a reference.
+    pub rcu_protected: bool,
+}
+
+/// Source: `register_btf_id_dtor_kfuncs` and `rcu_protected_types` of Linux 6.18.
+pub const OWNABLE_STRUCTS: &[OwnableStruct] = &[
+    OwnableStruct { name: "task_struct", rcu_protected: true },
+    OwnableStruct { name: "cgroup", rcu_protected: true },
+    OwnableStruct { name: "bpf_cpumask", rcu_protected: true },
+    OwnableStruct { name: "bpf_crypto_ctx", rcu_protected: true },
+    OwnableStruct { name: "sk_buff", rcu_protected: false },
+    OwnableStruct { name: "prog_test_ref_kfunc", rcu_protected: true },
+    OwnableStruct { name: "prog_test_member", rcu_protected: false },
+];
+
+/// The row of a kernel struct, if maps may own references to it.
+pub fn ownable_struct(name: &str) -> Option<&'static OwnableStruct> {
+    OWNABLE_STRUCTS.iter().find(|row| row.name == name)
+}
+
+/// The name of the struct of a kind; of kernel pointers, which are no structs, what they are called.
+pub fn struct_name(kind: SpecialKind) -> &'static str {
+    SPECIAL_STRUCTS.iter().find(|row| row.kind == kind).map_or("kptr", |row| row.name)
+}
 
 /// The row of a struct, if it is special.
 pub fn by_struct_name(name: &str) -> Option<&'static SpecialStruct> {

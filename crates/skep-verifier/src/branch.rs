@@ -130,7 +130,8 @@ impl Verifier<'_> {
         if equality && a.is_pointer() && b.is_pointer() && a.is_nullable() != b.is_nullable() {
             // Equal to a pointer that is not NULL.
             let (nullable, other) = if a.is_nullable() { (a, b) } else { (b, a) };
-            if !matches!(nullable.kind, Kind::Btf(_)) && !matches!(other.kind, Kind::Btf(_)) {
+            let typed = |r: &Register| matches!(r.kind, Kind::Btf(_) | Kind::Object(_));
+            if !typed(nullable) && !typed(other) {
                 self.not_null(equal, nullable.id);
             }
         }
@@ -161,14 +162,12 @@ impl Verifier<'_> {
 
     /// All pointers of that id turned out not to be NULL.
     fn not_null(&mut self, state: &mut State, id: u32) {
-        let maps = &self.maps;
+        let keeps_id = |r: &Register| self.may_point_to_lock(r);
         state.change_each(
             |r| r.id == id && r.is_nullable(),
             |r| {
                 r.flags -= PointerFlags::NULLABLE;
-                // Map values keep their id where it tells one lock from another.
-                let locks = r.map().is_some_and(|map| crate::check::lock::has_lock(maps, map));
-                if !locks {
+                if !keeps_id(r) {
                     r.id = 0;
                 }
             },
@@ -202,7 +201,7 @@ fn known_outcome(condition: Condition, width: Width, a: &Register, b: &Register)
 
 fn is_never_null(r: &Register) -> bool {
     match r.kind {
-        Kind::Btf(_) => r.flags.contains(PointerFlags::TRUSTED),
+        Kind::Btf(_) | Kind::Object(_) => r.is_trusted(),
         Kind::Memory(_) => !r.flags.contains(PointerFlags::UNTRUSTED),
         Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) | Kind::Stack(_) => true,
         _ => false,

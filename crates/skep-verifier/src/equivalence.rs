@@ -89,12 +89,10 @@ impl Comparison<'_> {
         if !same_sections(old, new, &mut ids) {
             return false;
         }
-        let locks = match (old.lock, new.lock) {
-            (None, None) => true,
-            (Some(o), Some(n)) => o.map == n.map && ids.correspond(o.id, n.id),
-            _ => false,
-        };
-        if !locks {
+        let mut locks = old.locks.iter().zip(&new.locks);
+        if old.locks.len() != new.locks.len()
+            || !locks.all(|(o, n)| o.place == n.place && o.kind == n.kind && ids.correspond(o.id, n.id))
+        {
             return false;
         }
         let frames = old.frames.iter().zip(&new.frames).enumerate();

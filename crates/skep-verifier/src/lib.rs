@@ -35,6 +35,7 @@ mod fixup;
 mod input;
 mod liveness;
 mod map_table;
+mod object_types;
 mod obligations;
 pub mod observe;
 mod output;

@@ -2,7 +2,9 @@
 
 use crate::domain::register::MapRef;
 use crate::input::{MapFacts, Program};
-use crate::special_fields::{self, SpecialField};
+use crate::special_fields::{Record, record};
+use skep_abi::special_field::SpecialPlace;
+use skep_btf::Btf;
 
 /// Maps by [`MapRef`]: first those of the program in its order, then inner maps.
 #[derive(Debug)]
@@ -10,11 +12,12 @@ pub(crate) struct MapTable<'a> {
     facts: Vec<&'a MapFacts>,
     inner: Vec<Option<MapRef>>,
     fds: Vec<i32>,
-    special: Vec<Vec<SpecialField>>,
+    special: Vec<Record>,
 }
 
 impl<'a> MapTable<'a> {
-    pub(crate) fn new(program: &Program<'a>) -> Self {
+    /// With what the kernel's BTF tells of the pointers that values may hold.
+    pub(crate) fn new(program: &Program<'a>, kernel_btf: Option<&Btf>) -> Self {
         let mut facts: Vec<&'a MapFacts> = program.maps.iter().map(|(_, facts)| facts).collect();
         let mut inner = vec![None; facts.len()];
         for index in 0..program.maps.len() {
@@ -24,10 +27,12 @@ impl<'a> MapTable<'a> {
                 inner.push(None);
             }
         }
-        let special = facts
-            .iter()
-            .map(|f| f.value_type.as_ref().map_or_else(Vec::new, |(btf, ty)| special_fields::find(btf, *ty)))
-            .collect();
+        // A type whose special fields make no sense has none, as in Linux: all of a value is data then.
+        let special = facts.iter().map(|facts| {
+            let value = facts.value_type.as_ref();
+            value.and_then(|(btf, ty)| record(btf, *ty, SpecialPlace::MapValues, kernel_btf).ok()).unwrap_or_default()
+        });
+        let special = special.collect();
         MapTable { special, facts, inner, fds: program.maps.iter().map(|(fd, _)| *fd).collect() }
     }
 
@@ -52,7 +57,7 @@ impl<'a> MapTable<'a> {
     }
 
     /// The fields of its value that belong to the kernel.
-    pub(crate) fn special_fields(&self, map: MapRef) -> &[SpecialField] {
+    pub(crate) fn special_fields(&self, map: MapRef) -> &Record {
         &self.special[usize::from(map.0)]
     }
 }

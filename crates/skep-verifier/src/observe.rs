@@ -72,9 +72,9 @@ impl<'a> StateView<'a> {
         &self.state.references
     }
 
-    /// The spin lock held.
-    pub fn lock(&self) -> Option<Lock> {
-        self.state.lock
+    /// The locks held, in the order they were taken.
+    pub fn locks(&self) -> &'a [Lock] {
+        &self.state.locks
     }
 
     /// Whether a number decided something on a path explored so far.

@@ -82,8 +82,13 @@ impl Verifier<'_> {
     }
 
     fn calls_back(&self, slot: usize) -> bool {
-        let Some(Insn::Call(skep_isa::CallTarget::Helper(id))) = self.code.get(slot) else { return false };
-        u32::try_from(*id).ok().and_then(crate::tables::helper).is_some_and(|h| h.callback.is_some())
+        match self.code.get(slot) {
+            Some(Insn::Call(skep_isa::CallTarget::Helper(id))) => {
+                u32::try_from(*id).ok().and_then(crate::tables::helper).is_some_and(|h| h.callback.is_some())
+            }
+            Some(insn) => self.kfuncs.calls_back(insn),
+            None => false,
+        }
     }
 
     fn iterates(&self, slot: usize) -> bool {

@@ -14,6 +14,7 @@ use crate::fixup::call_site::CallKnowledge;
 use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
+use crate::object_types::ObjectTypes;
 use crate::observe::Observer;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::{Log, Names};
@@ -43,6 +44,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) code: Code,
     pub(crate) signatures: Signatures,
     pub(crate) maps: MapTable<'a>,
+    /// Types of the objects that the program allocates.
+    pub(crate) objects: ObjectTypes<'a>,
     pub(crate) kfuncs: KfuncTable,
     pub(crate) effects: Effects,
     /// The subprogram that gets what the program throws.
@@ -111,7 +114,8 @@ impl<'a> Verifier<'a> {
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
             live: live_registers(&code, &arguments),
-            maps: MapTable::new(program),
+            maps: MapTable::new(program, options.kernel_btf),
+            objects: ObjectTypes::default(),
             values: Values::new(),
             facts: vec![SlotFacts::default(); code.len()],
             exploration: Exploration::default(),
@@ -159,7 +163,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// The maps that instructions name, in that order.
-    fn maps_named(&self) -> impl Iterator<Item = &'a MapFacts> {
+    fn maps_named(&self) -> impl Iterator<Item = MapRef> {
         let named = self.code.iter().filter_map(|(_, insn)| match *insn {
             Insn::LoadImm64 { imm: Imm64::MapFd(fd) | Imm64::MapIndex(fd), .. } => Some(fd),
             Insn::LoadImm64 { imm: Imm64::MapValue { fd, .. } | Imm64::MapIndexValue { index: fd, .. }, .. } => {
@@ -167,18 +171,17 @@ impl<'a> Verifier<'a> {
             }
             _ => None,
         });
-        let maps = self.program.maps;
-        named.filter_map(|fd| maps.iter().find(|(known, _)| *known == fd).map(|(_, facts)| facts))
+        named.filter_map(|fd| self.maps.by_fd(fd))
     }
 
     /// Whether programs of this type may use such maps at all.
     fn check_maps(&self) -> Check {
         let mut arena: Option<&MapFacts> = None;
         for map in self.maps_named() {
-            self.check_arena(map, arena)?;
-            arena = arena.or(tables::is_arena(map.map_type).then_some(map));
-            let Some((btf, ty)) = &map.value_type else { continue };
-            for field in crate::special_fields::find(btf, *ty) {
+            let facts = self.maps.facts(map);
+            self.check_arena(facts, arena)?;
+            arena = arena.or(tables::is_arena(facts.map_type).then_some(facts));
+            for field in self.maps.special_fields(map).fields() {
                 if field.needs_known_context && self.info.any_context {
                     return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {} yet", field.name))
                         .hint("such programs interrupt anything, even whoever holds the lock"));
@@ -193,7 +196,7 @@ impl<'a> Verifier<'a> {
         let names = Names::new(&self.maps, &self.values, self.options);
         self.log.program(&self.code, &self.live, names);
         self.check_maps()?;
-        let has_arena = self.maps_named().any(|map| tables::is_arena(map.map_type));
+        let has_arena = self.maps_named().any(|map| tables::is_arena(self.maps.facts(map).map_type));
         self.has_arena = has_arena;
         let entry = self.main_entry();
         self.explore(entry)?;
@@ -233,7 +236,7 @@ fn points_of_return(code: &Code, kfuncs: &KfuncTable) -> Vec<usize> {
         Insn::Call(CallTarget::Helper(id)) => {
             u32::try_from(*id).ok().and_then(tables::helper).is_some_and(|h| h.callback.is_some())
         }
-        insn => kfuncs.calls(insn, KfuncFlags::ITER_NEXT),
+        insn => kfuncs.calls(insn, KfuncFlags::ITER_NEXT) || kfuncs.calls_back(insn),
     };
     code.iter().filter(|(_, insn)| calls_back(insn)).map(|(slot, _)| slot).collect()
 }

@@ -39,6 +39,8 @@ bitflags! {
         const RCU_PROTECTED = 1 << 11;
         /// Leaves r1 to r5 alone where the program follows the `bpf_fastcall` convention.
         const FASTCALL = 1 << 12;
+        /// Allowed while a spin lock is held. Linux has a list in place of this flag.
+        const ALLOWED_IN_LOCK = 1 << 31;
     }
 }
 
@@ -165,6 +167,30 @@ pub enum KfuncRule {
     CastToKernelContext,
     /// Gives the first argument as an untrusted pointer to the type whose BTF id is the second.
     ReadOnlyCast,
+    /// Allocates an object of a type of the program's own.
+    NewObject,
+    /// Allocates one for each CPU.
+    NewPerCpuObject,
+    /// Frees an object.
+    DropObject,
+    /// Frees one of each CPU.
+    DropPerCpuObject,
+    /// Gives a second reference to an object.
+    ShareObject,
+    /// Moves the object of the second argument into the list or tree of the first.
+    InsertNode,
+    /// Takes a lock, or fails.
+    TakeLock,
+    /// Gives it back.
+    GiveLock,
+    /// Takes a lock with interrupts held off, or fails.
+    TakeLockInterruptsOff,
+    /// Gives it back, and interrupts are as before.
+    GiveLockInterruptsOn,
+    /// Sets a function that is called later, in process context, and returns 0.
+    CallLater,
+    /// Sets a function that is called later, by a task, and returns any number.
+    CallInTask,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }

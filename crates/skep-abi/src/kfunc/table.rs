@@ -27,23 +27,23 @@ macro_rules! kfuncs {
 }
 
 kfuncs! {
-    bpf_obj_new_impl (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Allocates an object of a type of the program's own.";
-    bpf_obj_drop_impl (6, 2) Generic {RELEASE} [Unverified] "Frees such an object.";
-    bpf_percpu_obj_new_impl (6, 7) Generic {ACQUIRE RET_NULL} [Unverified] "Allocates an object for each CPU.";
-    bpf_percpu_obj_drop_impl (6, 7) Generic {RELEASE} [Unverified] "Frees such an object.";
-    bpf_refcount_acquire_impl (6, 4) Generic {ACQUIRE RET_NULL RCU} [Unverified] "A second reference to an object that counts them.";
-    bpf_list_push_front_impl (6, 4) Generic {} [Unverified] "Puts an object at the front of a list.";
-    bpf_list_push_back_impl (6, 4) Generic {} [Unverified] "Puts an object at the back of a list.";
-    bpf_list_pop_front (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Takes the first object out of a list.";
-    bpf_list_pop_back (6, 2) Generic {ACQUIRE RET_NULL} [Unverified] "Takes the last object out of a list.";
-    bpf_list_front (6, 16) Generic {RET_NULL} [Unverified] "The first object of a list.";
-    bpf_list_back (6, 16) Generic {RET_NULL} [Unverified] "The last object of a list.";
-    bpf_rbtree_add_impl (6, 4) Generic {} [Unverified] "Puts an object into a tree.";
-    bpf_rbtree_remove (6, 3) Generic {ACQUIRE RET_NULL} [Unverified] "Takes an object out of a tree.";
-    bpf_rbtree_first (6, 3) Generic {RET_NULL} [Unverified] "The first object of a tree.";
-    bpf_rbtree_root (6, 16) Generic {RET_NULL} [Unverified] "The root of a tree.";
-    bpf_rbtree_left (6, 16) Generic {RET_NULL} [Unverified] "The left child of an object in a tree.";
-    bpf_rbtree_right (6, 16) Generic {RET_NULL} [Unverified] "The right child of an object in a tree.";
+    bpf_obj_new_impl (6, 2) Generic {ACQUIRE RET_NULL} [NewObject] "Allocates an object of a type of the program's own.";
+    bpf_obj_drop_impl (6, 2) Generic {RELEASE} [DropObject] "Frees such an object.";
+    bpf_percpu_obj_new_impl (6, 7) Generic {ACQUIRE RET_NULL} [NewPerCpuObject] "Allocates an object for each CPU.";
+    bpf_percpu_obj_drop_impl (6, 7) Generic {RELEASE} [DropPerCpuObject] "Frees such an object.";
+    bpf_refcount_acquire_impl (6, 4) Generic {ACQUIRE RET_NULL RCU ALLOWED_IN_LOCK} [ShareObject] "A second reference to an object that counts them.";
+    bpf_list_push_front_impl (6, 4) Generic {ALLOWED_IN_LOCK} [InsertNode] "Puts an object at the front of a list.";
+    bpf_list_push_back_impl (6, 4) Generic {ALLOWED_IN_LOCK} [InsertNode] "Puts an object at the back of a list.";
+    bpf_list_pop_front (6, 2) Generic {ACQUIRE RET_NULL ALLOWED_IN_LOCK} "Takes the first object out of a list.";
+    bpf_list_pop_back (6, 2) Generic {ACQUIRE RET_NULL ALLOWED_IN_LOCK} "Takes the last object out of a list.";
+    bpf_list_front (6, 16) Generic {RET_NULL ALLOWED_IN_LOCK} "The first object of a list.";
+    bpf_list_back (6, 16) Generic {RET_NULL ALLOWED_IN_LOCK} "The last object of a list.";
+    bpf_rbtree_add_impl (6, 4) Generic {ALLOWED_IN_LOCK} [InsertNode] "Puts an object into a tree.";
+    bpf_rbtree_remove (6, 3) Generic {ACQUIRE RET_NULL ALLOWED_IN_LOCK} "Takes an object out of a tree.";
+    bpf_rbtree_first (6, 3) Generic {RET_NULL ALLOWED_IN_LOCK} "The first object of a tree.";
+    bpf_rbtree_root (6, 16) Generic {RET_NULL ALLOWED_IN_LOCK} "The root of a tree.";
+    bpf_rbtree_left (6, 16) Generic {RET_NULL ALLOWED_IN_LOCK} "The left child of an object in a tree.";
+    bpf_rbtree_right (6, 16) Generic {RET_NULL ALLOWED_IN_LOCK} "The right child of an object in a tree.";
 
     bpf_task_acquire (6, 2) Generic {ACQUIRE RCU RET_NULL} "A reference to a task.";
     bpf_task_release (6, 2) Generic {RELEASE} "Gives a task back.";
@@ -66,10 +66,10 @@ kfuncs! {
     bpf_preempt_enable (6, 10) Common {} [PreemptEnable] "Ends that.";
     bpf_local_irq_save (6, 14) Common {} [InterruptSave] "Holds interrupts off.";
     bpf_local_irq_restore (6, 14) Common {} [InterruptRestore] "Ends that.";
-    bpf_res_spin_lock (6, 15) Common {RET_NULL} [Unverified] "Takes a spin lock that finds deadlocks.";
-    bpf_res_spin_unlock (6, 15) Common {} [Unverified] "Gives it back.";
-    bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL} [Unverified] "Takes it with interrupts held off.";
-    bpf_res_spin_unlock_irqrestore (6, 15) Common {} [Unverified] "Gives it back.";
+    bpf_res_spin_lock (6, 15) Common {RET_NULL ALLOWED_IN_LOCK} [TakeLock] "Takes a spin lock that finds deadlocks.";
+    bpf_res_spin_unlock (6, 15) Common {ALLOWED_IN_LOCK} [GiveLock] "Gives it back.";
+    bpf_res_spin_lock_irqsave (6, 15) Common {RET_NULL ALLOWED_IN_LOCK} [TakeLockInterruptsOff] "Takes it with interrupts held off.";
+    bpf_res_spin_unlock_irqrestore (6, 15) Common {ALLOWED_IN_LOCK} [GiveLockInterruptsOn] "Gives it back.";
 
     bpf_dynptr_slice (6, 4) Common {RET_NULL} [DynptrSlice] "A readable part of a dynptr, copied if it is not contiguous.";
     bpf_dynptr_slice_rdwr (6, 4) Common {RET_NULL} [DynptrSliceReadWrite] "A writable part of a dynptr, copied if it is not contiguous.";
@@ -84,9 +84,9 @@ kfuncs! {
     bpf_dynptr_from_skb_meta (6, 18) Packet {TRUSTED_ARGS} [DynptrOverSkbMeta] "A dynptr over the metadata of a packet.";
     bpf_dynptr_from_xdp (6, 4) Xdp {} [DynptrOverXdp] "A dynptr over a frame.";
 
-    bpf_iter_num_new (6, 4) Common {ITER_NEW} "Begins to count.";
-    bpf_iter_num_next (6, 4) Common {ITER_NEXT RET_NULL} "The next number.";
-    bpf_iter_num_destroy (6, 4) Common {ITER_DESTROY} "Ends counting.";
+    bpf_iter_num_new (6, 4) Common {ITER_NEW ALLOWED_IN_LOCK} "Begins to count.";
+    bpf_iter_num_next (6, 4) Common {ITER_NEXT RET_NULL ALLOWED_IN_LOCK} "The next number.";
+    bpf_iter_num_destroy (6, 4) Common {ITER_DESTROY ALLOWED_IN_LOCK} "Ends counting.";
     bpf_iter_bits_new (6, 11) Common {ITER_NEW} "Begins to go over set bits.";
     bpf_iter_bits_next (6, 11) Common {ITER_NEXT RET_NULL} "The next set bit.";
     bpf_iter_bits_destroy (6, 11) Common {ITER_DESTROY} "Ends it.";
@@ -106,9 +106,11 @@ kfuncs! {
     bpf_iter_kmem_cache_next (6, 13) Common {ITER_NEXT RET_NULL SLEEPABLE} "The next slab cache.";
     bpf_iter_kmem_cache_destroy (6, 13) Common {ITER_DESTROY SLEEPABLE} "Ends it.";
 
-    bpf_wq_init (6, 10) Common {} [Unverified] "Initialises a work item in a map value.";
-    bpf_wq_set_callback_impl (6, 10) Common {} [Unverified] "Sets the function that a work item calls.";
-    bpf_wq_start (6, 10) Common {} [Unverified] "Queues a work item.";
+    bpf_wq_init (6, 10) Common {} "Initialises a work item in a map value.";
+    bpf_wq_set_callback_impl (6, 10) Common {} [CallLater] "Sets the function that a work item calls.";
+    bpf_wq_start (6, 10) Common {} "Queues a work item.";
+    bpf_task_work_schedule_signal_impl (6, 18) Common {TRUSTED_ARGS} [CallInTask] "Has a task call a function when it returns to user space, at once.";
+    bpf_task_work_schedule_resume_impl (6, 18) Common {TRUSTED_ARGS} [CallInTask] "Has a task call a function when it next returns to user space.";
     bpf_copy_from_user_str (6, 12) Common {SLEEPABLE} "Copies a string of user space, with page faults.";
     bpf_copy_from_user_task_str (6, 15) Common {SLEEPABLE} "Copies a string of another task, with page faults.";
     bpf_probe_read_user_dynptr (6, 16) Common {} [DynptrWrite] "Copies memory of user space into a dynptr.";

@@ -1,10 +1,12 @@
 //! Arguments of helpers, by the kind the helper table gives them.
 
 use super::dynptr::DynptrUse;
+use super::kernel_pointer::Exchange;
+use super::later::belongs_to_other;
 use super::memory::{MAX_OFFSET, Region};
 use super::stack::StackRange;
 use crate::domain::dynptr::Dynptr;
-use crate::domain::register::{Kind, MapRef, PointerFlags, Register, type_name};
+use crate::domain::register::{Kind, MapRef, ObjectRef, PointerFlags, Register, type_name};
 use crate::domain::stack::{StackSlot, position};
 use crate::domain::state::State;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
@@ -26,6 +28,10 @@ pub(crate) struct CallFacts {
     pub(crate) size_limit: Option<u64>,
     /// The map whose timer was given.
     pub(crate) timer_map: Option<(MapRef, u32)>,
+    /// The field whose content is exchanged.
+    pub(crate) exchange: Option<Exchange>,
+    /// What each CPU has one of.
+    pub(crate) per_cpu: Option<Register>,
     /// The reference given back.
     pub(crate) released: Option<u32>,
     /// A reference that an argument carries: a result derived from it lives as long.
@@ -48,6 +54,9 @@ type Accepted = (Kind, PointerFlags);
 const NONE: PointerFlags = PointerFlags::empty();
 const ANY_MAP: MapRef = MapRef(0);
 const BTF: Kind = Kind::Btf(skep_btf::TypeId::VOID);
+const PER_CPU_RCU: PointerFlags = PointerFlags::PER_CPU.union(PointerFlags::RCU);
+const PER_CPU_TRUSTED: PointerFlags = PointerFlags::PER_CPU.union(PointerFlags::TRUSTED);
+const OBJECT: Kind = Kind::Object(ObjectRef(0));
 
 /// Memory that helpers may be given.
 const MEMORY: &[Accepted] = &[
@@ -74,6 +83,7 @@ fn accepted(kind: &ArgKind) -> (&'static [Accepted], &'static str) {
     const INT_POINTERS: &str = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
     const SOCKET_LIST: &str = "sock_common, sock, tcp_sock, xdp_sock";
     const BTF_SOCKET_LIST: &str = "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_";
+    const BTF_LIST: &str = "ptr_, trusted_ptr_, rcu_ptr_";
     match kind {
         ArgKind::ConstMapPtr => (&[(Kind::Map(ANY_MAP), NONE)], "map_ptr"),
         ArgKind::MapKey
@@ -83,9 +93,11 @@ fn accepted(kind: &ArgKind) -> (&'static [Accepted], &'static str) {
         | ArgKind::Mem { .. }
         | ArgKind::FixedMem { .. } => (MEMORY, INT_POINTERS),
         ArgKind::Context | ArgKind::ContextOrNull => (&[(Kind::Context, NONE)], "ctx"),
-        ArgKind::SpinLock => (&[(Kind::MapValue(ANY_MAP), NONE)], "map_value, ptr_"),
+        ArgKind::SpinLock => {
+            (&[(Kind::MapValue(ANY_MAP), NONE), (OBJECT, NONE), (OBJECT, PointerFlags::NON_OWNING)], "map_value, ptr_")
+        }
         ArgKind::Timer | ArgKind::ConstString => (&[(Kind::MapValue(ANY_MAP), NONE)], "map_value"),
-        ArgKind::Kptr => (&[(Kind::MapValue(ANY_MAP), NONE)], "map_value, ptr_"),
+        ArgKind::Kptr => (&[(Kind::MapValue(ANY_MAP), NONE), (OBJECT, NONE)], "map_value, ptr_"),
         ArgKind::AllocMem => (&[(Kind::Memory(0), PointerFlags::RINGBUF)], "ringbuf_mem"),
         ArgKind::StackOrNull => (&[(Kind::Stack(0), NONE)], "fp"),
         ArgKind::Function => (&[(Kind::Function(0), NONE)], "func"),
@@ -102,10 +114,22 @@ fn accepted(kind: &ArgKind) -> (&'static [Accepted], &'static str) {
             BTF_SOCKET_LIST,
         ),
         ArgKind::Socket | ArgKind::SocketOrNull => (&[(Kind::Socket(SocketKind::Full), NONE)], "sock"),
-        ArgKind::BtfPtr { .. } | ArgKind::OwnedBtfPtrOrNull => {
-            (&[(BTF, NONE), (BTF, PointerFlags::TRUSTED), (BTF, PointerFlags::RCU)], "ptr_, trusted_ptr_, rcu_ptr_")
-        }
-        ArgKind::PerCpuBtfPtr => (&[], "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"),
+        ArgKind::BtfPtr { .. } => (&[(BTF, NONE), (BTF, PointerFlags::TRUSTED), (BTF, PointerFlags::RCU)], BTF_LIST),
+        ArgKind::OwnedBtfPtrOrNull => (
+            &[
+                (BTF, NONE),
+                (BTF, PointerFlags::TRUSTED),
+                (BTF, PointerFlags::RCU),
+                (OBJECT, NONE),
+                (OBJECT, PointerFlags::PER_CPU),
+                (OBJECT, PointerFlags::RCU),
+            ],
+            BTF_LIST,
+        ),
+        ArgKind::PerCpuBtfPtr => (
+            &[(BTF, PointerFlags::PER_CPU), (BTF, PER_CPU_RCU), (BTF, PER_CPU_TRUSTED), (OBJECT, PER_CPU_RCU)],
+            "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
+        ),
         ArgKind::Dynptr { .. } => {
             (&[(Kind::Stack(0), NONE), (Kind::ConstantDynptr(DynptrKind::Local), NONE)], "fp, dynptr_ptr")
         }
@@ -173,7 +197,7 @@ impl Verifier<'_> {
             self.values.mark(register.origin);
         }
         if !null {
-            self.check_argument_kind(reg, &register, kind)?;
+            self.check_argument_kind(reg, &register, kind, facts)?;
             if !size_argument {
                 self.check_argument_offset(reg, &register, helper, index)?;
             }
@@ -213,7 +237,7 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_argument_kind(&self, reg: Reg, register: &Register, kind: &ArgKind) -> Check {
+    fn check_argument_kind(&self, reg: Reg, register: &Register, kind: &ArgKind, facts: &CallFacts) -> Check {
         let (accepted, list) = accepted(kind);
         let mut flags = register.flags;
         // A pointer that may be NULL is as good where NULL is.
@@ -223,13 +247,13 @@ impl Verifier<'_> {
         if matches!(kind, ArgKind::Mem { .. } | ArgKind::FixedMem { .. }) {
             flags -= PointerFlags::PACKET_SLICE;
         }
-        let register = Register { flags, ..*register };
+        let (given, register) = (register, Register { flags, ..*register });
         let fits = match kind {
             ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstAllocSizeOrZero => register.is_scalar(),
             _ => accepted.iter().any(|a| matches(&register, a)),
         };
         if fits {
-            return self.check_btf_argument(reg, &register, kind);
+            return self.check_btf_argument(reg, given, kind, facts);
         }
         if *kind == ArgKind::PerCpuBtfPtr && matches!(register.kind, Kind::Btf(_)) {
             return Err(Refusal::unsupported("helpers that take per-CPU variables"));
@@ -238,7 +262,13 @@ impl Verifier<'_> {
     }
 
     /// A kernel object must be of the struct asked for.
-    fn check_btf_argument(&self, reg: Reg, register: &Register, kind: &ArgKind) -> Check {
+    fn check_btf_argument(&self, reg: Reg, register: &Register, kind: &ArgKind, facts: &CallFacts) -> Check {
+        if let (ArgKind::OwnedBtfPtrOrNull, Some(field)) = (kind, facts.exchange) {
+            if register.is_nullable() {
+                return denied(format!("Possibly NULL pointer passed to helper arg{}", reg.number()));
+            }
+            return self.check_field_type(reg, register, field);
+        }
         let (Kind::Btf(id), ArgKind::BtfPtr { name, .. }) = (register.kind, kind) else { return Ok(()) };
         let found = self.kernel_btf()?.name(id);
         if found != *name {
@@ -265,6 +295,7 @@ impl Verifier<'_> {
             | Kind::Scalar
             | Kind::Function(_) => Ok(()),
             Kind::Memory(_) if !release => Ok(()),
+            Kind::Object(_) if !release => self.check_unmodified(reg, register, true),
             _ => self.check_unmodified(reg, register, false),
         }
     }
@@ -325,8 +356,18 @@ impl Verifier<'_> {
                 Ok(())
             }
             ArgKind::ConstString => self.check_constant_string(reg, &register),
-            ArgKind::Timer => self.check_timer(reg, &register, facts),
-            ArgKind::Kptr | ArgKind::OwnedBtfPtrOrNull => Err(Refusal::unsupported("kernel pointers kept in maps")),
+            ArgKind::Timer => {
+                facts.timer_map = Some(self.check_field_address(reg, &register, SpecialKind::Timer)?);
+                Ok(())
+            }
+            ArgKind::Kptr => {
+                facts.exchange = Some(self.check_exchanged_field(reg, &register)?);
+                Ok(())
+            }
+            ArgKind::PerCpuBtfPtr => {
+                facts.per_cpu = Some(register);
+                Ok(())
+            }
             ArgKind::Dynptr { uninit, read_only, kind } => {
                 let usage = match kind {
                     Some(kind) if *uninit => DynptrUse::Makes { kind: *kind, shares: 0 },
@@ -335,7 +376,6 @@ impl Verifier<'_> {
                 facts.dynptr = Some(self.check_dynptr(state, reg, usage)?);
                 Ok(())
             }
-            ArgKind::PerCpuBtfPtr => Err(Refusal::unsupported("per-CPU variables")),
             ArgKind::Context
             | ArgKind::ContextOrNull
             | ArgKind::Anything
@@ -346,13 +386,18 @@ impl Verifier<'_> {
             | ArgKind::BtfSockCommonOrNull
             | ArgKind::Socket
             | ArgKind::SocketOrNull
+            | ArgKind::OwnedBtfPtrOrNull
             | ArgKind::BtfPtr { .. } => Ok(()),
         }
     }
 
     fn take_map(&self, register: &Register, facts: &mut CallFacts) -> Check {
         let Some(map) = register.map() else { return invalid("not a map") };
-        facts.map = Some((map, register.map_identity));
+        let found = (map, register.map_identity);
+        if let Some(timer) = facts.timer_map.filter(|timer| *timer != found) {
+            return Err(belongs_to_other("timer", (1, timer.1), (2, found.1)));
+        }
+        facts.map = Some(found);
         Ok(())
     }
 
@@ -513,31 +558,6 @@ impl Verifier<'_> {
             return Ok(());
         }
         Err(Refusal::new(EINVAL, "string is not zero-terminated"))
-    }
-
-    /// A timer must be the timer of a map value.
-    fn check_timer(&self, reg: Reg, register: &Register, facts: &mut CallFacts) -> Check {
-        let number = reg.number();
-        let Kind::MapValue(map) = register.kind else { return invalid("not a map value") };
-        if !register.value.is_constant() {
-            return invalid(format!(
-                "R{number} doesn't have constant offset. bpf_timer has to be at the constant offset"
-            ));
-        }
-        let about = self.maps.facts(map);
-        if about.value_type.is_none() {
-            return invalid(format!("map '{}' has to have BTF in order to use bpf_timer", about.name));
-        }
-        let timer = self.maps.special_fields(map).iter().find(|f| f.kind == SpecialKind::Timer);
-        let Some(timer) = timer else {
-            return invalid(format!("map '{}' has no valid bpf_timer", about.name));
-        };
-        let offset = i64::from(register.offset).saturating_add(register.value.smin);
-        if offset != i64::from(timer.offset) {
-            return invalid(format!("off {offset} doesn't point to 'struct bpf_timer' that is at {}", timer.offset));
-        }
-        facts.timer_map = Some((map, register.map_identity));
-        Ok(())
     }
 }
 

@@ -74,7 +74,8 @@ impl<'a> Verifier<'a> {
         self.walk(btf, id, offset, size)
     }
 
-    fn walk(&self, btf: &Btf, id: TypeId, offset: i32, size: u32) -> Check<Register> {
+    /// What a load from a struct gives.
+    pub(crate) fn walk(&self, btf: &Btf, id: TypeId, offset: i32, size: u32) -> Check<Register> {
         let name = btf.name(id);
         let beyond = || Refusal::new(EACCES, format!("access beyond struct {name} at off {offset} size {size}"));
         let bytes = btf.size_of(id).ok_or_else(beyond)?;

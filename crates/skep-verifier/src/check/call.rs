@@ -1,8 +1,9 @@
 //! Calls of helpers: whether the program may make them, their arguments, and what they leave behind.
 
 use super::arguments::CallFacts;
+use super::lock::LockUse;
 use crate::domain::register::{Kind, Register};
-use crate::domain::state::State;
+use crate::domain::state::{LockKind, State};
 use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
 use crate::tables;
 use crate::verifier::Verifier;
@@ -32,15 +33,21 @@ impl Verifier<'_> {
             self.check_nothing_held(state, helper.name)?;
         }
         if let Some(reg) = facts.lock {
-            let register = *state.register(reg);
-            self.check_lock_argument(state, reg, &register, helper.flags.contains(HelperFlags::LOCKS))?;
+            if self.orders_tree(state) {
+                return denied("can't spin_{lock,unlock} in rbtree cb");
+            }
+            let take = helper.flags.contains(HelperFlags::LOCKS);
+            self.use_lock(state, reg, LockUse { take, kind: LockKind::Spin })?;
         }
         self.check_kept_memory(state, helper)?;
         for range in std::mem::take(&mut facts.fills) {
             self.fill_stack(state, range);
         }
         if let Some(reference) = facts.released.filter(|r| *r != 0) {
-            self.release(state, reference)?;
+            match facts.exchange {
+                Some(_) => self.move_into_field(state, reference)?,
+                None => self.release(state, reference)?,
+            }
         }
         if helper.flags.contains(HelperFlags::RELEASES)
             && let Some(dynptr) = facts.dynptr
@@ -86,7 +93,7 @@ impl Verifier<'_> {
     /// While a lock is held nearly nothing may be called.
     fn check_state_for_call(&self, state: &State, helper: &HelperProto) -> Check {
         let allowed = helper.flags.intersects(HelperFlags::ALLOWED_IN_LOCK | HelperFlags::UNLOCKS);
-        if state.lock.is_some() && !allowed {
+        if !state.locks.is_empty() && !allowed {
             return invalid("function calls are not allowed while holding a lock");
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! again; this ends when the state there is one that was seen before, numbers that never decide anything widened.
 
 use super::arguments::CallFacts;
-use crate::domain::register::{Kind, PointerFlags, Register};
-use crate::domain::state::{CallbackFrame, Frame, MAX_FRAMES, State};
+use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
+use crate::domain::state::{CallbackFrame, CallbackKind, Frame, MAX_FRAMES, State};
 use crate::refusal::{Check, E2BIG, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{Callback, CallbackArg, DynptrKind, HelperFlags, HelperProto};
@@ -34,19 +34,23 @@ impl Verifier<'_> {
                 return Ok(());
             }
         }
+        let mut frame = Frame::new(state.frames.len(), subprogram, slot);
+        frame.callback = Some(CallbackFrame { returns: callback.returns, kind: CallbackKind::Now });
+        self.set_arguments(&mut frame, state, callback, facts)?;
+        self.enter_callback(state, slot, frame)
+    }
+
+    /// Puts a state aside in which a callback has just been called.
+    pub(crate) fn enter_callback(&mut self, state: &State, slot: usize, frame: Frame) -> Check {
         if state.frames.len() >= MAX_FRAMES {
             return Err(too_deep(state.frames.len() + 1));
         }
         let mut inside = state.clone();
         let index = inside.frames.len();
-        let mut frame = Frame::new(index, subprogram, slot);
-        frame.callback = Some(CallbackFrame { returns: callback.returns, asynchronous: false });
-        self.set_arguments(&mut frame, state, callback, facts)?;
+        inside.slot = self.code.range(frame.subprogram.into()).start;
         inside.frames.push(Rc::new(frame));
         inside.written[index] = u64::MAX;
-        inside.slot = self.code.range(subprogram.into()).start;
-        self.put_aside(inside, slot)?;
-        Ok(())
+        self.put_aside(inside, slot)
     }
 
     /// A callback that runs later is a program of its own.
@@ -59,17 +63,29 @@ impl Verifier<'_> {
         facts: &CallFacts,
     ) -> Check {
         let map = facts.map.or(facts.timer_map);
-        if !self.later.insert((slot, subprogram, map.map(|(map, _)| map))) {
+        let mut frame = Frame::new(0, subprogram, usize::MAX);
+        frame.callback = Some(CallbackFrame { returns: callback.returns, kind: CallbackKind::Later });
+        self.set_arguments(&mut frame, state, callback, facts)?;
+        self.enter_later(state, slot, map.map(|(map, _)| map), frame, false)
+    }
+
+    /// Puts the state aside in which a callback begins that runs later; once for each call and map.
+    /// Whether it may sleep is for whoever calls it to say, not for the program that sets it.
+    pub(crate) fn enter_later(
+        &mut self,
+        state: &State,
+        slot: usize,
+        map: Option<MapRef>,
+        frame: Frame,
+        sleepable: bool,
+    ) -> Check {
+        let subprogram = frame.subprogram;
+        if !self.later.insert((slot, subprogram, map)) {
             return Ok(());
         }
-        let start = self.code.range(subprogram.into()).start;
-        let mut later = State::new(subprogram, start);
-        later.sleepable = self.program.sleepable;
-        let frame = later.frame_mut();
-        frame.callback = Some(CallbackFrame { returns: callback.returns, asynchronous: true });
-        let mut arguments = frame.clone();
-        self.set_arguments(&mut arguments, state, callback, facts)?;
-        *later.frame_mut() = arguments;
+        let mut later = State::new(subprogram, self.code.range(subprogram.into()).start);
+        later.sleepable = sleepable;
+        *later.frame_mut() = frame;
         later.step = state.step;
         later.visit = state.visit;
         // Its parent keeps the tree of states whole.
@@ -87,7 +103,7 @@ impl Verifier<'_> {
 
     fn callback_argument(&mut self, argument: &CallbackArg, caller: &State, facts: &CallFacts) -> Check<Register> {
         let map = facts.map.or(facts.timer_map);
-        let with_map = |kind: fn(crate::domain::register::MapRef) -> Kind| match map {
+        let with_map = |kind: fn(MapRef) -> Kind| match map {
             Some((map, identity)) => Ok(Register { map_identity: identity, ..Register::pointer(kind(map)) }),
             None => invalid("the callback's map is not known"),
         };
@@ -97,7 +113,7 @@ impl Verifier<'_> {
             CallbackArg::MapValue => {
                 let mut value = with_map(Kind::MapValue)?;
                 if let Kind::MapValue(map) = value.kind
-                    && super::lock::has_lock(&self.maps, map)
+                    && self.values_have_lock(map)
                 {
                     value.id = self.new_id();
                 }

@@ -1,17 +1,20 @@
 //! Calls of kernel functions: whether the program may make them, their arguments, and what they leave behind.
 
+use super::graph::Graph;
 use super::iterator::IteratorPlace;
 use super::kfunc_signature::{KfuncParameter, KfuncResult, KfuncSignature, ParameterKind, is_plain_data, not_allowed};
 use super::memory::MAX_OFFSET;
+use super::type_match::has_at;
 use crate::domain::dynptr::Dynptr;
-use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::domain::register::{Kind, MapRef, ObjectRef, PointerFlags, Register};
 use crate::domain::state::{Reference, State};
-use crate::refusal::{Check, EACCES, Refusal, denied, invalid};
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::DynptrKind;
-use skep_abi::kfunc::KfuncFlags;
+use skep_abi::kfunc::{KfuncFlags, KfuncRule};
 use skep_abi::program_type::ContextInfo;
-use skep_btf::{Btf, Kind as BtfKind, Type, TypeId};
+use skep_abi::special_field::SpecialKind;
+use skep_btf::{Kind as BtfKind, TypeId};
 use skep_isa::Reg;
 
 /// What the arguments of a call have told so far.
@@ -29,6 +32,16 @@ pub(crate) struct KfuncCall {
     pub(crate) written_dynptr: Option<DynptrKind>,
     /// The argument that must be known, or the size that must.
     pub(crate) constant: Option<u64>,
+    /// The type of the object of the program's own.
+    pub(crate) object: Option<ObjectRef>,
+    /// That object is the program's, not only lent to it.
+    pub(crate) owned: bool,
+    /// The list or tree.
+    pub(crate) graph: Option<Graph>,
+    /// The map, or the one that the special field is in; and which inner map that is.
+    pub(crate) map: Option<(MapRef, u32)>,
+    /// The function that is called back.
+    pub(crate) callback: Option<u16>,
 }
 
 impl Verifier<'_> {
@@ -77,7 +90,7 @@ impl Verifier<'_> {
         if !function.row.available(self.program.program_type) {
             return Err(not_allowed(name));
         }
-        if state.lock.is_some() {
+        if !state.locks.is_empty() && !function.has(KfuncFlags::ALLOWED_IN_LOCK) {
             return invalid("function calls are not allowed while holding a lock");
         }
         if function.has(KfuncFlags::SLEEPABLE) && !state.sleepable {
@@ -114,15 +127,12 @@ impl Verifier<'_> {
                 if constant {
                     call.constant = register.value.as_constant();
                     self.values.mark(register.origin);
+                    call.constant = register.value.as_constant();
                 }
                 return Ok(());
             }
             ParameterKind::InterruptFlag => return self.check_interrupt_flag(state, function, reg),
-            ParameterKind::Iterator(_)
-            | ParameterKind::Context
-            | ParameterKind::Map
-            | ParameterKind::Dynptr { .. }
-            | ParameterKind::Pointer { .. } => {}
+            _ => {}
         }
         let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
         let may_be_null = register.is_null() || register.is_nullable();
@@ -134,7 +144,12 @@ impl Verifier<'_> {
         }
         if register.reference != 0 {
             call.reference = register.reference;
+            if function.has(KfuncFlags::RELEASE) {
+                call.released = Some(register.reference);
+            }
         }
+        self.check_object_lives(function, reg, parameter.kind, &register)?;
+        self.check_kfunc_offset(function, reg, parameter.kind, &register)?;
         match parameter.kind {
             ParameterKind::Iterator(ty) => {
                 let iterator = self.check_iterator(state, function, ty)?;
@@ -146,14 +161,115 @@ impl Verifier<'_> {
             ParameterKind::Dynptr { makes } => self.check_kfunc_dynptr(state, function, (index, reg), makes, call),
             ParameterKind::Context => self.check_kfunc_context(index, reg, &register),
             ParameterKind::Map => {
+                self.check_map_parameter(reg, &register, call)?;
                 let Kind::Btf(map) = self.kernel_object(skep_abi::map_type::KERNEL_STRUCT)?.kind else { return Ok(()) };
-                self.check_kfunc_pointer(state, function, (index, reg), (map, false), call)
+                self.check_kfunc_pointer(state, function, (index, reg), (map, false))
             }
             ParameterKind::Pointer { pointee, sized } => {
-                self.check_kfunc_pointer(state, function, (index, reg), (pointee, sized), call)
+                self.check_kfunc_pointer(state, function, (index, reg), (pointee, sized))
+            }
+            ParameterKind::AllocatedObject => {
+                let per_cpu = function.row.rule == KfuncRule::DropPerCpuObject;
+                self.check_allocated_argument(index, &register, per_cpu, call)
+            }
+            ParameterKind::CountedObject => self.check_counted_argument(index, &register, call),
+            ParameterKind::Special(kind) => self.check_special_argument(state, function, (index, reg), kind, call),
+            ParameterKind::Callback => {
+                let Kind::Function(subprogram) = register.kind else {
+                    return invalid(format!("arg{index} expected pointer to func"));
+                };
+                call.callback = Some(subprogram);
+                Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// The address of a special field.
+    fn check_special_argument(
+        &mut self,
+        state: &State,
+        function: &KfuncSignature,
+        (index, reg): (usize, Reg),
+        kind: SpecialKind,
+        call: &mut KfuncCall,
+    ) -> Check {
+        let register = *state.register(reg);
+        match kind {
+            SpecialKind::ListHead | SpecialKind::TreeRoot => {
+                self.check_root_argument(state, (index, reg), &register, kind, call)
+            }
+            SpecialKind::ListNode | SpecialKind::TreeNode => {
+                self.check_node_argument(state, function, (index, reg), kind, call)
+            }
+            SpecialKind::SpinLock | SpecialKind::ResilientSpinLock => {
+                let object = matches!(register.kind, Kind::Object(_)) && register.is_allocated();
+                if !register.flags.is_empty() || !object && !matches!(register.kind, Kind::MapValue(_)) {
+                    return invalid(format!("arg#{index} doesn't point to map value or allocated object"));
+                }
+                Ok(())
+            }
+            _ => {
+                if !matches!(register.kind, Kind::MapValue(_)) || !register.flags.is_empty() {
+                    return invalid(format!("arg#{index} doesn't point to a map value"));
+                }
+                call.map = Some(self.check_field_address(reg, &register, kind)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the kernel object passed is alive, if the function relies on that.
+    fn check_object_lives(
+        &self,
+        function: &KfuncSignature,
+        reg: Reg,
+        parameter: ParameterKind,
+        register: &Register,
+    ) -> Check {
+        let about_object = match parameter {
+            ParameterKind::AllocatedObject | ParameterKind::Map => true,
+            ParameterKind::Pointer { .. } => matches!(register.kind, Kind::Object(_)),
+            _ => false,
+        };
+        let relies = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
+        if !about_object || !function.row.flags.intersects(relies) {
+            return Ok(());
+        }
+        if register.is_trusted() {
+            return Ok(());
+        }
+        if !function.has(KfuncFlags::RCU) {
+            return invalid(format!("R{} must be referenced or trusted", reg.number()));
+        }
+        if !register.flags.contains(PointerFlags::RCU) {
+            return invalid(format!("R{} must be a rcu pointer", reg.number()));
+        }
+        Ok(())
+    }
+
+    /// Objects are given back by their address; elsewhere a fixed distance into them is fine.
+    fn check_kfunc_offset(
+        &self,
+        function: &KfuncSignature,
+        reg: Reg,
+        parameter: ParameterKind,
+        register: &Register,
+    ) -> Check {
+        if function.has(KfuncFlags::RELEASE) && register.reference != 0 {
+            if register.offset != 0 {
+                return invalid(format!(
+                    "R{} must have zero offset when passed to release func or trusted arg to kfunc",
+                    reg.number()
+                ));
+            }
+            return self.check_unmodified(reg, register, false);
+        }
+        let object = matches!(register.kind, Kind::Object(_));
+        if !object || matches!(parameter, ParameterKind::Ignored) {
+            return Ok(());
+        }
+        self.check_unmodified(reg, register, !register.is_nullable())
     }
 
     fn check_kfunc_pointer(
@@ -162,7 +278,6 @@ impl Verifier<'_> {
         function: &KfuncSignature,
         (index, reg): (usize, Reg),
         (pointee, sized): (TypeId, bool),
-        call: &mut KfuncCall,
     ) -> Check {
         let btf = self.kernel_btf()?;
         let register = *state.register(reg);
@@ -170,8 +285,12 @@ impl Verifier<'_> {
         if self.is_context_type(name) {
             return self.check_kfunc_context(index, reg, &register);
         }
+        if let Kind::Object(_) = register.kind {
+            let (wanted, found) = (name, self.pointee_name(&register));
+            return Err(mismatch(function, index, reg, wanted, found));
+        }
         if let Some(id) = self.object_behind(&register)? {
-            return self.check_kfunc_object(function, (index, reg), (pointee, id), &register, call);
+            return self.check_kfunc_object(function, (index, reg), (pointee, id), &register);
         }
         if sized {
             return self.check_sized_memory(state, index, reg);
@@ -224,7 +343,6 @@ impl Verifier<'_> {
         (index, reg): (usize, Reg),
         (wanted, found): (TypeId, TypeId),
         register: &Register,
-        call: &mut KfuncCall,
     ) -> Check {
         let (btf, number) = (self.kernel_btf()?, reg.number());
         let flags = register.flags;
@@ -246,17 +364,11 @@ impl Verifier<'_> {
             ));
         }
         let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE);
-        self.check_unmodified(reg, register, false)?;
-        let same = wanted == found || !strict && starts_with(btf, found, wanted);
+        self.check_unmodified(reg, register, !strict)?;
+        let same = wanted == found && register.offset == 0
+            || !strict && has_at(btf, found, register.offset.unsigned_abs(), wanted);
         if !same && !is_projection(btf.name(wanted), btf.name(found)) {
-            let (wanted, found) = (btf.name(wanted), btf.name(found));
-            return invalid(format!(
-                "kernel function {} args#{index} expected pointer to STRUCT {wanted} but R{number} has a pointer to STRUCT {found}",
-                function.row.name
-            ));
-        }
-        if function.has(KfuncFlags::RELEASE) && register.reference != 0 {
-            call.released = Some(register.reference);
+            return Err(mismatch(function, index, reg, btf.name(wanted), btf.name(found)));
         }
         Ok(())
     }
@@ -290,17 +402,23 @@ impl Verifier<'_> {
     fn kfunc_result(&mut self, state: &mut State, function: &KfuncSignature, call: &KfuncCall) -> Check<Register> {
         let pointer = match self.kfunc_rule_result(function, call)? {
             Some(pointer) => pointer,
+            None if function.result == KfuncResult::Node => self.node_of(call)?,
             None => plain_result(function, call)?,
         };
         if !pointer.is_pointer() {
             return Ok(pointer);
         }
-        let mut result = self.maybe_null(pointer, function.has(KfuncFlags::RET_NULL));
+        let mut result = self.maybe_null(pointer, function.has(KfuncFlags::RET_NULL) && !call.owned);
         if function.has(KfuncFlags::ACQUIRE) {
             // One id for both: the NULL check and the release.
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
             state.references.push(Reference { id, slot: state.slot });
+        } else if function.result == KfuncResult::Node {
+            self.lend(&mut result);
+        }
+        if result.id == 0 && self.may_point_to_lock(&result) {
+            result.id = self.new_id();
         }
         Ok(result)
     }
@@ -311,7 +429,7 @@ fn plain_result(function: &KfuncSignature, call: &KfuncCall) -> Check<Register> 
     Ok(match function.result {
         KfuncResult::Nothing => Register::UNINITIALISED,
         KfuncResult::Number => Register::UNKNOWN,
-        KfuncResult::Unknown => {
+        KfuncResult::Node | KfuncResult::Unknown => {
             return Err(Refusal::unsupported(format!("the result of kernel function {}", function.row.name)));
         }
         KfuncResult::Memory(bytes) => {
@@ -331,17 +449,13 @@ fn is_projection(seen: &str, kernel: &str) -> bool {
     matches!((seen, kernel), ("__sk_buff", "sk_buff") | ("xdp_md", "xdp_buff"))
 }
 
-/// Whether a struct begins with another, directly or through its first members.
-fn starts_with(btf: &Btf, outer: TypeId, inner: TypeId) -> bool {
-    const MAX_DEPTH: usize = 8;
-    let mut at = outer;
-    for _ in 0..MAX_DEPTH {
-        if at == inner {
-            return true;
-        }
-        let Type::Struct(composite) = btf.ty(at) else { return false };
-        let Some(first) = composite.members.first().filter(|member| member.bit_offset == 0) else { return false };
-        at = btf.resolve(first.ty).0;
-    }
-    false
+/// An object is passed that is none of the struct asked for.
+fn mismatch(function: &KfuncSignature, index: usize, reg: Reg, wanted: &str, found: &str) -> Refusal {
+    let (name, number) = (function.row.name, reg.number());
+    Refusal::new(
+        EINVAL,
+        format!(
+            "kernel function {name} args#{index} expected pointer to STRUCT {wanted} but R{number} has a pointer to STRUCT {found}"
+        ),
+    )
 }

@@ -5,7 +5,7 @@ use super::kfunc::KfuncCall;
 use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::Register;
 use crate::domain::sections::FlagOwner;
-use crate::domain::state::State;
+use crate::domain::state::{LockKind, State};
 use crate::refusal::{Check, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncRule;
@@ -23,6 +23,11 @@ impl Verifier<'_> {
         match function.row.rule {
             // What is to be done with an argument was done there; what the result is, is said below.
             KfuncRule::Plain
+            | KfuncRule::NewObject
+            | KfuncRule::NewPerCpuObject
+            | KfuncRule::DropObject
+            | KfuncRule::DropPerCpuObject
+            | KfuncRule::ShareObject
             | KfuncRule::InterruptSave
             | KfuncRule::InterruptRestore
             | KfuncRule::CastToKernelContext
@@ -33,6 +38,19 @@ impl Verifier<'_> {
             | KfuncRule::DynptrClone
             | KfuncRule::DynptrSlice
             | KfuncRule::DynptrSliceReadWrite => Ok(()),
+            KfuncRule::InsertNode => self.insert_node(state, call),
+            KfuncRule::TakeLock => self.try_lock(state, LockKind::Resilient),
+            KfuncRule::GiveLock => self.unlock(state, LockKind::Resilient),
+            KfuncRule::TakeLockInterruptsOff => {
+                self.try_lock(state, LockKind::ResilientIrq)?;
+                self.save_interrupt_flag(state, Reg::R2, FlagOwner::Lock)
+            }
+            KfuncRule::GiveLockInterruptsOn => {
+                self.unlock(state, LockKind::ResilientIrq)?;
+                self.restore_interrupt_flag(state, Reg::R2, FlagOwner::Lock)
+            }
+            KfuncRule::CallLater => self.call_later(state, call, (0, 0)),
+            KfuncRule::CallInTask => self.call_later(state, call, (i32::MIN.into(), i32::MAX.into())),
             KfuncRule::RcuLock => self.enter_rcu(state, name),
             KfuncRule::RcuUnlock => self.leave_rcu(state, name),
             KfuncRule::PreemptDisable => self.disable_preemption(state),
@@ -53,6 +71,10 @@ impl Verifier<'_> {
             KfuncRule::ReadOnlyCast => self.read_only_cast(call).map(Some),
             KfuncRule::DynptrSlice => self.dynptr_slice(call, false).map(Some),
             KfuncRule::DynptrSliceReadWrite => self.dynptr_slice(call, true).map(Some),
+            KfuncRule::NewObject => self.new_object(call, false).map(Some),
+            KfuncRule::NewPerCpuObject => self.new_object(call, true).map(Some),
+            KfuncRule::ShareObject => self.same_object(call).map(Some),
+            KfuncRule::TakeLock | KfuncRule::TakeLockInterruptsOff => Ok(Some(Register::constant(0))),
             _ => Ok(None),
         }
     }
@@ -62,6 +84,8 @@ impl Verifier<'_> {
         match function.row.rule {
             KfuncRule::InterruptSave => self.save_interrupt_flag(state, reg, FlagOwner::Plain),
             KfuncRule::InterruptRestore => self.restore_interrupt_flag(state, reg, FlagOwner::Plain),
+            // Together with the lock, once all arguments are checked.
+            KfuncRule::TakeLockInterruptsOff | KfuncRule::GiveLockInterruptsOn => Ok(()),
             _ => Err(unknown(function)),
         }
     }

@@ -3,10 +3,12 @@
 //! BTF gives parameters and result; endings of parameter names (`__sz`, `__k`, `__ign`, …) and the flags of the table
 //! give what types cannot say. Source: `Documentation/bpf/kfuncs.rst` of Linux 6.18.
 
+use super::graph::is_node;
 use crate::cfg::Code;
 use crate::fast_call::Callee;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
+use skep_abi::special_field::{self, SpecialKind};
 use skep_btf::{Btf, Parameter, Type, TypeId};
 use skep_isa::{CallTarget, Insn};
 use std::collections::HashMap;
@@ -40,6 +42,14 @@ pub(crate) enum ParameterKind {
     Context,
     /// A map, or a pointer to one as the kernel sees it.
     Map,
+    /// A special field of a map value or object.
+    Special(SpecialKind),
+    /// An object of the program's own, to be given back.
+    AllocatedObject,
+    /// An object of the program's own that counts its references.
+    CountedObject,
+    /// A function of the program.
+    Callback,
     /// A pointer: to a kernel object if one is passed, else to memory.
     Pointer {
         /// What it points to.
@@ -68,6 +78,8 @@ pub(crate) enum KfuncResult {
     Object(TypeId),
     /// Memory of that many bytes, to be read.
     Memory(u32),
+    /// A node of the list or tree that the call is about.
+    Node,
     /// Something this verifier does not know yet.
     Unknown,
 }
@@ -135,6 +147,15 @@ impl KfuncTable {
         })
     }
 
+    /// Whether an instruction calls a function that calls back.
+    pub(crate) fn calls_back(&self, insn: &Insn) -> bool {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
+        let takes_callback = |function: Rc<KfuncSignature>| {
+            function.parameters.iter().any(|parameter| parameter.kind == ParameterKind::Callback)
+        };
+        self.get(*id, *btf).is_ok_and(takes_callback)
+    }
+
     /// How many arguments a function takes, if it is known.
     pub(crate) fn arguments(&self, id: i32, module: i16) -> Option<usize> {
         Some(self.get(id, module).ok()?.parameters.len())
@@ -173,8 +194,7 @@ pub(crate) fn not_allowed(name: &str) -> Refusal {
 }
 
 /// Endings whose rules this verifier does not know yet.
-const UNKNOWN_ENDINGS: &[&str] =
-    &["__alloc", "__str", "__refcounted_kptr", "__prog", "__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
+const UNKNOWN_ENDINGS: &[&str] = &["__str", "__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
 
 /// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
 const UNKNOWN_STRUCTS: &[&str] = &["bpf_key"];
@@ -190,7 +210,9 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
     };
     let nullable = name.ends_with("__nullable") || name.ends_with("__opt");
     let kind = match btf.resolve(all[index].ty).1 {
-        _ if name.ends_with("__ign") => ParameterKind::Ignored,
+        _ if ends(&all[index], &["__ign", "__prog"]) => ParameterKind::Ignored,
+        _ if name.ends_with("__alloc") => ParameterKind::AllocatedObject,
+        _ if name.ends_with("__refcounted_kptr") => ParameterKind::CountedObject,
         _ if name.ends_with("__irq_flag") => ParameterKind::InterruptFlag,
         _ if ends(&all[index], UNKNOWN_ENDINGS) => ParameterKind::Unknown,
         _ if ends(&all[index], &["__map"]) => ParameterKind::Map,
@@ -202,11 +224,16 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
         Type::Pointer(target) => {
             let (pointee, _) = btf.resolve(*target);
             let sized = all.get(index + 1).is_some_and(|next| ends(next, &["__sz", "__szk"]));
-            match () {
-                () if iterator => ParameterKind::Iterator(pointee),
-                () if btf.name(pointee) == DYNPTR_STRUCT => ParameterKind::Dynptr { makes: name.ends_with("__uninit") },
-                () if UNKNOWN_STRUCTS.contains(&btf.name(pointee)) => ParameterKind::Unknown,
-                () => ParameterKind::Pointer { pointee, sized },
+            let special = special_field::by_struct_name(btf.name(pointee));
+            match special {
+                _ if iterator => ParameterKind::Iterator(pointee),
+                Some(row) => ParameterKind::Special(row.kind),
+                None if matches!(btf.ty(pointee), Type::FunctionPrototype(_)) => ParameterKind::Callback,
+                None if btf.name(pointee) == DYNPTR_STRUCT => {
+                    ParameterKind::Dynptr { makes: name.ends_with("__uninit") }
+                }
+                None if UNKNOWN_STRUCTS.contains(&btf.name(pointee)) => ParameterKind::Unknown,
+                None => ParameterKind::Pointer { pointee, sized },
             }
         }
         _ => ParameterKind::Unknown,
@@ -219,6 +246,7 @@ fn result(btf: &Btf, ty: TypeId) -> KfuncResult {
         (id, _) if id.is_void() => KfuncResult::Nothing,
         (_, Type::Int(_) | Type::Enum(_) | Type::Enum64(_)) => KfuncResult::Number,
         (_, Type::Pointer(target)) => match btf.resolve(*target) {
+            (id, Type::Struct(_)) if is_node(btf.name(id)) => KfuncResult::Node,
             (id, _) if id.is_void() => KfuncResult::Number,
             (id, Type::Struct(_)) => KfuncResult::Object(id),
             (id, Type::Int(_)) => match btf.size_of(id).and_then(|size| u32::try_from(size).ok()) {

@@ -1,64 +1,137 @@
-//! Spin locks: one at a time, given back in the function that took it, no calls in between.
+//! Locks in map values and objects.
+//!
+//! A lock is told by where it is: a map or an object, and which of them, by the id of the pointer. One
+//! `bpf_spin_lock` may be held, or several of the resilient kind, given back in the reverse order. While one is held
+//! nearly nothing may be called. Source: `process_spin_lock` in `kernel/bpf/verifier.c` of Linux 6.18.
 
-use crate::domain::register::{Kind, MapRef, Register};
-use crate::domain::state::{Lock, State};
-use crate::map_table::MapTable;
+use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
+use crate::domain::scalar::Scalar;
+use crate::domain::state::{Lock, LockKind, LockPlace, State};
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
+use crate::special_fields::Record;
 use crate::verifier::Verifier;
 use skep_abi::special_field::SpecialKind;
 use skep_isa::Reg;
 
-/// Whether a map's values contain a spin lock.
-pub(crate) fn has_lock(maps: &MapTable<'_>, map: MapRef) -> bool {
-    maps.special_fields(map).iter().any(|f| f.kind == SpecialKind::SpinLock)
+/// What is done with a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LockUse {
+    /// Taken, or given back.
+    pub(crate) take: bool,
+    pub(crate) kind: LockKind,
+}
+
+impl LockUse {
+    /// The prefix of the functions' names.
+    fn name(self) -> &'static str {
+        if self.kind == LockKind::Spin { "bpf_spin" } else { "bpf_res_spin" }
+    }
+
+    fn field(self) -> SpecialKind {
+        if self.kind == LockKind::Spin { SpecialKind::SpinLock } else { SpecialKind::ResilientSpinLock }
+    }
 }
 
 impl Verifier<'_> {
-    /// The argument of the helpers that take or release a lock.
-    pub(crate) fn check_lock_argument(
-        &mut self,
-        state: &mut State,
-        reg: Reg,
-        register: &Register,
-        take: bool,
-    ) -> Check {
-        let number = reg.number();
-        let Kind::MapValue(map) = register.kind else {
-            return invalid(format!("R{number} doesn't point to a map value with a lock"));
+    /// The special fields of what a register points into; none unless it is a map value or an object.
+    pub(crate) fn record_of(&self, register: &Register) -> Option<&Record> {
+        match register.kind {
+            Kind::MapValue(map) => Some(self.maps.special_fields(map)),
+            Kind::Object(object) if register.is_allocated() => Some(&self.objects.get(object).record),
+            _ => None,
+        }
+    }
+
+    /// Whether its id tells locks apart, so that it must be kept.
+    pub(crate) fn may_point_to_lock(&self, register: &Register) -> bool {
+        self.record_of(register).is_some_and(|record| record.lock().is_some())
+    }
+
+    /// Whether values of a map contain a lock.
+    pub(crate) fn values_have_lock(&self, map: MapRef) -> bool {
+        self.maps.special_fields(map).lock().is_some()
+    }
+
+    /// Takes or gives back the lock that an argument points to.
+    pub(crate) fn use_lock(&mut self, state: &mut State, reg: Reg, usage: LockUse) -> Check {
+        let register = *state.register(reg);
+        let (place, owner) = self.lock_owner(reg, &register, usage)?;
+        let name = usage.name();
+        let record = self.record_of(&register);
+        let Some(lock) = record.and_then(|record| record.of_kind(usage.field())) else {
+            return invalid(format!("{owner} has no valid {name}_lock"));
         };
-        let name = if take { "lock" } else { "unlock" };
+        let offset = i64::from(register.offset).saturating_add(register.value.smin);
+        if offset != i64::from(lock.offset) {
+            return invalid(format!("off {offset} doesn't point to 'struct {name}_lock' that is at {}", lock.offset));
+        }
+        let lock = Lock { place, id: register.id, slot: state.slot, kind: usage.kind };
+        if usage.take { take(state, lock) } else { self.give_back(state, lock, name) }
+    }
+
+    /// Takes the lock of the first argument, on this path; on another one that fails.
+    pub(crate) fn try_lock(&mut self, state: &mut State, kind: LockKind) -> Check {
+        const MAX_ERRNO: i64 = 4095;
+        let mut failed = state.clone();
+        self.clobber_caller_saved(&mut failed);
+        failed.set(Reg::R0, Register::scalar(Scalar::signed_range(-MAX_ERRNO, -1)));
+        failed.slot = state.slot + 1;
+        self.put_aside(failed, state.slot)?;
+        self.use_lock(state, Reg::R1, LockUse { take: true, kind })
+    }
+
+    /// Gives back the lock of the first argument.
+    pub(crate) fn unlock(&mut self, state: &mut State, kind: LockKind) -> Check {
+        self.use_lock(state, Reg::R1, LockUse { take: false, kind })
+    }
+
+    /// Where the lock is, and how Linux names that.
+    fn lock_owner(&self, reg: Reg, register: &Register, usage: LockUse) -> Check<(LockPlace, String)> {
+        let (number, name) = (reg.number(), usage.name());
         if !register.value.is_constant() {
             return invalid(format!(
-                "R{number} doesn't have constant offset. bpf_spin_lock has to be at the constant offset"
+                "R{number} doesn't have constant offset. {name}_lock has to be at the constant offset"
             ));
         }
+        let Kind::MapValue(map) = register.kind else { return Ok((LockPlace::Object, "local 'kptr'".to_owned())) };
         let facts = self.maps.facts(map);
         if facts.value_type.is_none() {
-            return invalid(format!("map '{}' has to have BTF in order to use bpf_spin_lock", facts.name));
+            return invalid(format!("map '{}' has to have BTF in order to use {name}_lock", facts.name));
         }
-        let lock = self.maps.special_fields(map).iter().find(|f| f.kind == SpecialKind::SpinLock);
-        let Some(lock) = lock else {
-            return invalid(format!("map '{}' has no valid bpf_spin_lock", facts.name));
+        Ok((LockPlace::Map(map), format!("map '{}'", facts.name)))
+    }
+
+    fn give_back(&mut self, state: &mut State, lock: Lock, name: &str) -> Check {
+        let same = |held: &Lock| held.kind == lock.kind && held.place == lock.place && held.id == lock.id;
+        let Some(last) = state.locks.last() else {
+            return invalid(format!("{name}_unlock without taking a lock"));
         };
-        let offset = i64::from(register.offset) + register.value.smin;
-        if offset != i64::from(lock.offset) {
-            return invalid(format!("off {offset} doesn't point to 'struct bpf_spin_lock' that is at {}", lock.offset));
+        if !state.locks.iter().any(same) {
+            return Err(Refusal::new(EINVAL, format!("{name}_unlock of different lock"))
+                .hint("give back the lock that was taken, by a pointer from the same look-up"));
         }
-        match (take, state.lock) {
-            (true, Some(_)) => invalid("Locking two bpf_spin_locks are not allowed"),
-            (true, None) => {
-                state.lock = Some(Lock { map, id: register.id, slot: state.slot });
-                Ok(())
-            }
-            (false, None) => invalid(format!("bpf_spin_{name} without taking a lock")),
-            (false, Some(held)) if held.map != map || held.id != register.id => {
-                invalid(format!("bpf_spin_{name} of different lock"))
-            }
-            (false, Some(_)) => {
-                state.lock = None;
-                Ok(())
-            }
+        if !(last.place == lock.place && last.id == lock.id) {
+            return Err(Refusal::new(EINVAL, format!("{name}_unlock cannot be out of order"))
+                .hint("give the locks back in the reverse order"));
         }
+        state.locks.pop();
+        self.forget_non_owning(state);
+        Ok(())
+    }
+
+    /// What lists and trees lent is gone with the lock.
+    fn forget_non_owning(&self, state: &mut State) {
+        let left = self.invalidated();
+        state.change_each(|r| r.flags.contains(PointerFlags::NON_OWNING), |r| *r = left);
+    }
+
+    /// Whether the lock that guards what a register points into is held.
+    pub(crate) fn guarding_lock_is_held(&self, state: &State, register: &Register) -> bool {
+        let place = match register.kind {
+            Kind::MapValue(map) => LockPlace::Map(map),
+            _ => LockPlace::Object,
+        };
+        state.locks.iter().any(|held| held.place == place && held.id == register.id)
     }
 
     /// Nothing may be held where the program ends or leaves for elsewhere. What leaves a called function only may leave
@@ -79,7 +152,7 @@ impl Verifier<'_> {
     }
 
     fn check_no_lock(&self, state: &State, what: &str) -> Check {
-        if state.lock.is_some() {
+        if !state.locks.is_empty() {
             return invalid(format!("{what} cannot be used inside bpf_spin_lock-ed region"));
         }
         Ok(())
@@ -93,4 +166,17 @@ impl Verifier<'_> {
         }
         Err(refusal.hint(format!("what instruction {} acquired must be released on every path", first.slot)))
     }
+}
+
+fn take(state: &mut State, lock: Lock) -> Check {
+    let resilient = lock.kind != LockKind::Spin;
+    if !resilient && state.locks.iter().any(|held| held.kind == LockKind::Spin) {
+        return invalid("Locking two bpf_spin_locks are not allowed");
+    }
+    let same = |held: &Lock| held.kind != LockKind::Spin && held.place == lock.place && held.id == lock.id;
+    if resilient && state.locks.iter().any(same) {
+        return invalid("Acquiring the same lock again, AA deadlock detected");
+    }
+    state.locks.push(lock);
+    Ok(())
 }

@@ -2,22 +2,31 @@
 
 use super::memory::{Access, Mode, Region};
 use crate::domain::register::{MapRef, Register};
+use crate::domain::state::State;
 use crate::refusal::{Check, EACCES, Refusal, denied};
 use crate::special_fields::SpecialField;
 use crate::verifier::Verifier;
 use skep_abi::map_type::MapFlags;
+use skep_abi::special_field::SpecialKind;
 use skep_isa::Reg;
 
 impl Verifier<'_> {
     pub(crate) fn check_map_value_access(
         &mut self,
+        state: &State,
         base: &Register,
         map: MapRef,
         offset: i32,
         access: &Access,
     ) -> Check<Register> {
         self.check_map_permission(map, offset, access.size, access.mode.is_write())?;
-        self.check_map_value_region(access.base, base, map, offset, access.size, false)?;
+        self.check_map_value_bounds(access.base, base, map, offset, access.size, false)?;
+        for field in self.touched_fields(base, map, offset, access.size) {
+            check_direct_access(base, offset, access.size, field)?;
+        }
+        if let Some(field) = self.kernel_pointer_field(base, map, offset) {
+            return self.access_kernel_pointer(state, base, &field, access);
+        }
         if matches!(access.mode, Mode::Write(_)) {
             return Ok(Register::UNKNOWN);
         }
@@ -35,7 +44,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The value's bounds, and its special fields, which only helpers may touch.
+    /// Memory of a value that a helper is given: its bounds, and its special fields, which are not to be touched.
     pub(crate) fn check_map_value_region(
         &mut self,
         reg: Reg,
@@ -45,17 +54,40 @@ impl Verifier<'_> {
         size: u32,
         zero_size: bool,
     ) -> Check {
+        self.check_map_value_bounds(reg, base, map, offset, size, zero_size)?;
+        match self.touched_fields(base, map, offset, size).next() {
+            Some(SpecialField { name, kind: SpecialKind::KernelPointer, .. }) => {
+                denied(format!("{name} cannot be accessed indirectly by helper"))
+            }
+            Some(field) => Err(no_direct_access(field)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_map_value_bounds(
+        &mut self,
+        reg: Reg,
+        base: &Register,
+        map: MapRef,
+        offset: i32,
+        size: u32,
+        zero_size: bool,
+    ) -> Check {
         let bytes = self.maps.facts(map).value_size;
-        self.check_region(reg, base, offset, size, Region { name: "map value, value_size", bytes }, zero_size)?;
+        self.check_region(reg, base, offset, size, Region { name: "map value, value_size", bytes }, zero_size)
+    }
+
+    /// The special fields that an access may touch.
+    fn touched_fields(
+        &self,
+        base: &Register,
+        map: MapRef,
+        offset: i32,
+        size: u32,
+    ) -> impl Iterator<Item = &SpecialField> {
         let first = base.value.smin + i64::from(offset);
         let end = base.value.umax as i64 + i64::from(offset) + i64::from(size);
-        for SpecialField { name, offset, size, .. } in self.maps.special_fields(map) {
-            if first < i64::from(offset + size) && i64::from(*offset) < end {
-                return Err(Refusal::new(EACCES, format!("{name} cannot be accessed directly by load/store"))
-                    .hint("use the helpers made for it"));
-            }
-        }
-        Ok(())
+        self.maps.special_fields(map).touched(first, end)
     }
 
     /// What a load from a frozen read-only map gives.
@@ -84,4 +116,28 @@ impl Verifier<'_> {
         }
         self.check_btf_struct_read(kernel_struct, offset, access.size)
     }
+}
+
+/// Of the special fields only kernel pointers are loaded and stored as such, each as a whole.
+fn check_direct_access(base: &Register, offset: i32, size: u32, field: &SpecialField) -> Check {
+    let SpecialField { name, offset: wanted, .. } = *field;
+    if field.kind != SpecialKind::KernelPointer {
+        return Err(no_direct_access(field));
+    }
+    if !base.value.is_constant() {
+        return denied(format!("{name} access cannot have variable offset"));
+    }
+    let at = base.value.smin + i64::from(offset);
+    if at != i64::from(wanted) {
+        return denied(format!("{name} access misaligned expected={wanted} off={at}"));
+    }
+    if size != field.size {
+        return denied(format!("{name} access size must be BPF_DW"));
+    }
+    Ok(())
+}
+
+fn no_direct_access(field: &SpecialField) -> Refusal {
+    Refusal::new(EACCES, format!("{} cannot be accessed directly by load/store", field.name))
+        .hint("use the helpers made for it")
 }

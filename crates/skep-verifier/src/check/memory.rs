@@ -78,7 +78,7 @@ impl Verifier<'_> {
         }
         match base.kind {
             Kind::Stack(_) => self.check_stack_access(state, &base, &access),
-            Kind::MapValue(map) => self.check_map_value_access(&base, map, offset, &access),
+            Kind::MapValue(map) => self.check_map_value_access(state, &base, map, offset, &access),
             Kind::MapKey(map) => {
                 if access.mode.is_write() {
                     return denied(format!("write to change key R{number} not allowed"));
@@ -130,6 +130,7 @@ impl Verifier<'_> {
             Kind::Btf(_) => self.check_btf_access(&base, offset, &access),
             // Every address is inside: loads from pages that are not there give 0, stores there do nothing.
             Kind::Arena => Ok(Register::UNKNOWN),
+            Kind::Object(object) => self.check_object_access(&base, object, offset, &access),
             Kind::Map(map) => self.check_map_pointer_access(map, offset, &access),
             Kind::PacketEnd
             | Kind::Function(_)
@@ -323,7 +324,11 @@ fn invalid_access(reg: Reg, base: &Register) -> Refusal {
 
 /// Whether a load goes through an address that may lead nowhere.
 pub(crate) fn is_probed(kind: Kind, flags: PointerFlags) -> bool {
-    matches!(kind, Kind::Btf(_)) || matches!(kind, Kind::Memory(_)) && flags.contains(PointerFlags::UNTRUSTED)
+    match kind {
+        Kind::Btf(_) => true,
+        Kind::Memory(_) | Kind::Object(_) => flags.contains(PointerFlags::UNTRUSTED),
+        _ => false,
+    }
 }
 
 /// The same instruction may not access things whose accesses are rewritten differently. Loads from memory and from
@@ -333,11 +338,15 @@ pub(crate) fn kinds_agree(
     second: (Kind, PointerFlags),
     load: bool,
 ) -> Check<(Kind, PointerFlags)> {
-    let rewritten = |kind: Kind| matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Btf(_) | Kind::Arena);
-    let readable = |kind: Kind| matches!(kind, Kind::Memory(_) | Kind::Btf(_));
+    let rewritten =
+        |kind: Kind| matches!(kind, Kind::Context | Kind::Socket(_) | Kind::Btf(_) | Kind::Object(_) | Kind::Arena);
+    let readable = |kind: Kind| matches!(kind, Kind::Memory(_) | Kind::Btf(_) | Kind::Object(_));
     let same = match (first.0, second.0) {
         (Kind::Socket(a), Kind::Socket(b)) => a == b,
-        (Kind::Context, Kind::Context) | (Kind::Btf(_), Kind::Btf(_)) | (Kind::Arena, Kind::Arena) => true,
+        (Kind::Context, Kind::Context)
+        | (Kind::Btf(_), Kind::Btf(_))
+        | (Kind::Object(_), Kind::Object(_))
+        | (Kind::Arena, Kind::Arena) => true,
         (a, b) if load && readable(a) && readable(b) => true,
         (a, b) => !rewritten(a) && !rewritten(b),
     };

@@ -1,5 +1,6 @@
 //! The checkers that discharge obligations: one file per kind of thing that can be accessed or called.
 
+pub(crate) mod allocated_object;
 pub(crate) mod arena;
 pub(crate) mod arguments;
 pub(crate) mod btf;
@@ -11,12 +12,15 @@ pub(crate) mod dynptr;
 pub(crate) mod exception;
 pub(crate) mod exit;
 pub(crate) mod global;
+pub(crate) mod graph;
 pub(crate) mod interrupt_flag;
 pub(crate) mod iterator;
+pub(crate) mod kernel_pointer;
 pub(crate) mod kfunc;
 pub(crate) mod kfunc_dynptr;
 pub(crate) mod kfunc_rule;
 pub(crate) mod kfunc_signature;
+pub(crate) mod later;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod memory;
@@ -26,3 +30,4 @@ pub(crate) mod returns;
 pub(crate) mod section;
 pub(crate) mod stack;
 pub(crate) mod subprogram;
+pub(crate) mod type_match;

@@ -32,15 +32,20 @@ impl Verifier<'_> {
                 }
                 self.maybe_null(object, or_null)
             }
+            ReturnKind::KptrOrNull => {
+                let field = facts.exchange.ok_or_else(|| Refusal::new(EINVAL, "the field is not known"))?;
+                self.maybe_null(self.exchanged(field), true)
+            }
+            ReturnKind::PerCpuMem { or_null } => {
+                let one = self.one_of_each_cpu(facts.per_cpu.unwrap_or(Register::UNKNOWN))?;
+                self.maybe_null(one, or_null)
+            }
             ReturnKind::DynptrMemOrNull => {
                 let no_dynptr = || Refusal::new(EINVAL, "the helper has no dynptr argument");
                 let dynptr = facts.dynptr.ok_or_else(no_dynptr)?;
                 let bytes = facts.allocation.ok_or_else(|| Refusal::new(EINVAL, "the size is not known"))?;
                 let slice = Register::slice(bytes, &dynptr, PointerFlags::empty());
                 self.maybe_null(Register { reference: dynptr.reference, ..slice }, true)
-            }
-            ReturnKind::KptrOrNull | ReturnKind::PerCpuMem { .. } => {
-                return Err(Refusal::unsupported(format!("bpf_{}", helper.name)));
             }
         };
         let from_sockets = facts.map.is_some_and(|(map, _)| {
@@ -97,7 +102,7 @@ impl Verifier<'_> {
                 None => Register { map_identity: identity, ..Register::pointer(Kind::MapValue(map)) },
             },
         };
-        let locked = super::lock::has_lock(&self.maps, map);
+        let locked = self.values_have_lock(map);
         result = self.maybe_null(result, nullable);
         if locked && result.id == 0 {
             result.id = self.new_id();

@@ -11,7 +11,7 @@ use skep_abi::helper::{HelperFlags, HelperProto};
 impl Verifier<'_> {
     /// Whether RCU keeps alive what the path finds: by a section, by a lock, or because the program cannot sleep.
     pub(crate) fn in_rcu_section(&self, state: &State) -> bool {
-        state.sections.rcu || state.lock.is_some() || !state.sleepable
+        state.sections.rcu || !state.locks.is_empty() || !state.sleepable
     }
 
     /// Enters an RCU read section.

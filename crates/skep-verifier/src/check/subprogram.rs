@@ -34,7 +34,7 @@ impl Verifier<'_> {
 
     /// A global function is verified by itself: here only its arguments count, and its result is any number.
     fn call_global(&mut self, state: &mut State, slot: usize, subprogram: usize) -> Check {
-        if state.lock.is_some() {
+        if !state.locks.is_empty() {
             return invalid("global function calls are not allowed while holding a lock, use static function instead");
         }
         self.check_global_may_sleep(state, subprogram)?;

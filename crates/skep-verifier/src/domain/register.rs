@@ -12,6 +12,10 @@ use skep_btf::TypeId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MapRef(pub u16);
 
+/// A type of objects that the program allocates: an index into the verifier's list of such types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef(pub u16);
+
 /// What kind of thing a register holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -47,6 +51,8 @@ pub enum Kind {
     Socket(SocketKind),
     /// A kernel object described by the kernel's BTF.
     Btf(TypeId),
+    /// An object of a type of the program's own.
+    Object(ObjectRef),
     /// Memory of that many bytes.
     Memory(u32),
     /// An address in the program's arena: 32 bits that lead nowhere else, whatever they are.
@@ -93,6 +99,10 @@ bitflags! {
         const USER = 1 << 6;
         /// A slice of a packet through a dynptr: invalid when the packet moves.
         const PACKET_SLICE = 1 << 7;
+        /// Each CPU has one: only helpers turn it into the address of one of them.
+        const PER_CPU = 1 << 8;
+        /// An object that a list or tree owns: usable while the lock is held.
+        const NON_OWNING = 1 << 9;
     }
 }
 
@@ -199,6 +209,23 @@ impl Register {
         }
     }
 
+    /// Whether it points into an object of the program's own that is there: owned, lent by a list or tree, or kept by
+    /// RCU. What was read from a field outside of a read section is only an address.
+    pub fn is_allocated(&self) -> bool {
+        let kept_for_each_cpu = self.flags.contains(PointerFlags::PER_CPU | PointerFlags::RCU);
+        matches!(self.kind, Kind::Object(_)) && !self.flags.contains(PointerFlags::UNTRUSTED) && !kept_for_each_cpu
+    }
+
+    /// Whether what it points to certainly is there: owned, vouched for by the kernel, or lent by a list or tree.
+    pub fn is_trusted(&self) -> bool {
+        let vouched = match self.kind {
+            Kind::Object(_) => self.is_allocated() && PointerFlags::NON_OWNING.contains(self.flags),
+            Kind::Map(_) | Kind::Socket(_) => self.flags.is_empty(),
+            _ => self.flags == PointerFlags::TRUSTED,
+        };
+        self.reference != 0 || vouched
+    }
+
     /// Turns it into a number nobody knows.
     pub fn forget(&mut self) {
         *self = Register::UNKNOWN;
@@ -227,7 +254,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::PacketEnd => "pkt_end",
         Kind::FlowKeys => "flow_keys",
         Kind::Socket(kind) => kind.log_name(),
-        Kind::Btf(_) => "ptr_",
+        Kind::Btf(_) | Kind::Object(_) => "ptr_",
         Kind::Memory(_) => "mem",
         Kind::Arena => "arena",
         Kind::Function(_) => "func",
@@ -240,6 +267,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         (PointerFlags::READ_ONLY, "rdonly_"),
         (PointerFlags::RINGBUF, "ringbuf_"),
         (PointerFlags::USER, "user_"),
+        (PointerFlags::PER_CPU, "percpu_"),
         (PointerFlags::RCU, "rcu_"),
         (PointerFlags::UNTRUSTED, "untrusted_"),
         (PointerFlags::TRUSTED, "trusted_"),
@@ -251,7 +279,7 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
     }
     out.push_str(name);
     if flags.contains(PointerFlags::NULLABLE) {
-        out.push_str(if matches!(kind, Kind::Btf(_)) { "or_null_" } else { "_or_null" });
+        out.push_str(if matches!(kind, Kind::Btf(_) | Kind::Object(_)) { "or_null_" } else { "_or_null" });
     }
     out
 }

@@ -14,13 +14,24 @@ pub const MAX_FRAMES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointId(pub u32);
 
+/// When a callback runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallbackKind {
+    /// Any number of times while the function that was given it runs.
+    Now,
+    /// The same, to compare members of a tree, under the tree's lock.
+    TreeOrder,
+    /// Later, on its own.
+    Later,
+}
+
 /// Why a frame that is a callback exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallbackFrame {
     /// What it may return.
     pub returns: (i64, i64),
-    /// It runs later, on its own.
-    pub asynchronous: bool,
+    /// When it runs.
+    pub kind: CallbackKind,
 }
 
 /// One function invocation.
@@ -58,13 +69,35 @@ pub struct Reference {
     pub slot: usize,
 }
 
-/// A spin lock held.
+/// What kind of lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// `bpf_spin_lock`.
+    Spin,
+    /// `bpf_res_spin_lock`: taking it may fail.
+    Resilient,
+    /// The same, taken with interrupts held off.
+    ResilientIrq,
+}
+
+/// What contains a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockPlace {
+    /// A value of that map.
+    Map(MapRef),
+    /// An object of the program's own.
+    Object,
+}
+
+/// A lock held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Map that contains it.
-    pub map: MapRef,
-    /// Which value of the map.
+    /// What contains it.
+    pub place: LockPlace,
+    /// Which value of the map, or which object.
     pub id: u32,
+    /// Its kind.
+    pub kind: LockKind,
     /// Where it was taken.
     pub slot: usize,
 }
@@ -76,8 +109,8 @@ pub struct State {
     pub frames: Vec<Rc<Frame>>,
     /// References held.
     pub references: Vec<Reference>,
-    /// The spin lock held.
-    pub lock: Option<Lock>,
+    /// The locks held, in the order they were taken.
+    pub locks: Vec<Lock>,
     /// Sections entered and not left.
     pub sections: Sections,
     /// What runs may sleep, outside of sections.
@@ -104,7 +137,7 @@ impl State {
         State {
             frames: vec![Rc::new(Frame::new(0, subprogram, usize::MAX))],
             references: Vec::new(),
-            lock: None,
+            locks: Vec::new(),
             sections: Sections::default(),
             sleepable: false,
             may_goto_depth: 0,

@@ -6,7 +6,7 @@ use crate::domain::precision::Values;
 use crate::domain::register::{Kind, MapRef, Register};
 use crate::domain::scalar::is_small;
 use crate::domain::stack::{ByteKind, StackSlot};
-use crate::domain::state::{Frame, State};
+use crate::domain::state::{CallbackKind, Frame, State};
 use crate::input::Options;
 use crate::map_table::MapTable;
 use crate::tables;
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
             let _ = write!(out, " refs={}", ids.join(","));
         }
         match frame.callback {
-            Some(callback) if callback.asynchronous => out.push_str(" async_cb"),
+            Some(callback) if callback.kind == CallbackKind::Later => out.push_str(" async_cb"),
             Some(_) => out.push_str(" cb"),
             None => {}
         }
