@@ -118,6 +118,12 @@ impl AttachType {
         matches!(self, AttachType::TraceIter)
     }
 
+    /// Whether programs attached there may go over the tasks of a cgroup even if they may not sleep: they are never called
+    /// with the lock held that this takes.
+    pub const fn iterates_css_tasks(self) -> bool {
+        matches!(self, AttachType::TraceIter | AttachType::LsmMac | AttachType::LsmCgroup)
+    }
+
     /// Whether the context holds, after the arguments of the target, what it returned (or, for `modify_return`, what it
     /// is to return).
     pub const fn gives_return_value(self) -> bool {

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Header lines are `type`, `attach`, `map` (name, type, key size, value size, entries, flags), `flags`
-//! (`strict_alignment`, `any_alignment`, `test_state_frequency`), `capabilities` (`none`, or names) and `license`.
+//! (`strict_alignment`, `any_alignment`, `test_state_frequency`), `capabilities` (`none`, or names), `license`,
+//! `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
 //! `SKEP_BLESS=1` writes down what the verifier says now.
 
 mod common;

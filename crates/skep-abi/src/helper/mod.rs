@@ -245,6 +245,8 @@ bitflags! {
         const MEMORY_OF_MAP = 1 << 22;
         /// The result is the number of a CPU.
         const RETURNS_CPU = 1 << 23;
+        /// Its constant string is a format for the values whose size is the last argument, checked at load.
+        const CHECKS_FORMAT = 1 << 24;
     }
 }
 

@@ -545,7 +545,7 @@ helpers! {
     164 for_each_map_elem (5, 13) [MAP, FUNC, STN, ANY] -> Integer, {CALLBACK_LOOPS MAP_ACCESS NEEDS_CAP_BPF}
         "long bpf_for_each_map_elem(void *map, void *callback_fn, void *callback_ctx, __u64 flags)"
         "Calls a function with each element of a map.", callback FOR_EACH_ELEMENT;
-    165 snprintf (5, 13) [WRN, SZ0, STR, RDN, SZ0] -> Integer, {GPL_ONLY NEEDS_CAP_PERFMON}
+    165 snprintf (5, 13) [WRN, SZ0, STR, RDN, SZ0] -> Integer, {CHECKS_FORMAT GPL_ONLY NEEDS_CAP_PERFMON}
         "long bpf_snprintf(char *str, __u32 str_size, const char *fmt, __u64 *data, __u32 data_len)"
         "Prints formatted text into a buffer.";
     166 sys_bpf (5, 14) [ANY, RD, SZ] -> Integer, {}

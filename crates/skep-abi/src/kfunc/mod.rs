@@ -8,6 +8,7 @@ mod table;
 pub use table::KFUNCS;
 
 use crate::Version;
+use crate::attach_type::AttachType;
 use crate::program_type::ProgramType;
 use bitflags::bitflags;
 
@@ -67,8 +68,10 @@ pub enum KfuncSet {
     SockOps,
     /// Tracing.
     Tracing,
-    /// kprobe.
-    Kprobe,
+    /// Tracing programs that go over kernel objects.
+    Iterator,
+    /// kprobe at entry and return of the same function.
+    KprobeSession,
     /// LSM.
     Lsm,
     /// LSM and tracing, for keys.
@@ -120,13 +123,22 @@ impl KfuncSet {
             KfuncSet::XdpAndTc => &[P::Xdp, P::SchedCls],
             KfuncSet::SockAddr => &[P::CgroupSockAddr],
             KfuncSet::SockOps => &[P::SockOps],
-            KfuncSet::Tracing => &[P::Tracing],
-            KfuncSet::Kprobe => &[P::Kprobe],
+            KfuncSet::Tracing | KfuncSet::Iterator => &[P::Tracing],
+            KfuncSet::KprobeSession => &[P::Kprobe],
             KfuncSet::Lsm => &[P::Lsm],
             KfuncSet::Keys => &[P::Lsm, P::Tracing],
             KfuncSet::Objects => &[P::Tracing, P::Tracepoint, P::PerfEvent, P::Lsm, P::StructOps, P::Syscall],
             KfuncSet::Syscall => &[P::Syscall],
         })
+    }
+
+    /// The attach types; `None` is all.
+    pub const fn attach_types(self) -> Option<&'static [AttachType]> {
+        match self {
+            KfuncSet::Iterator => Some(&[AttachType::TraceIter]),
+            KfuncSet::KprobeSession => Some(&[AttachType::TraceKprobeSession]),
+            _ => None,
+        }
     }
 }
 
@@ -191,6 +203,16 @@ pub enum KfuncRule {
     CallLater,
     /// Sets a function that is called later, by a task, and returns any number.
     CallInTask,
+    /// Begins to go over the tasks of a cgroup, which takes a lock that not all programs may take.
+    CssTaskIterator,
+    /// Asks the device that the frame came from: only in programs bound to one.
+    DeviceBound,
+    /// Moves packet data: packet pointers become invalid.
+    ChangesPacket,
+    /// The result may be read and not passed on.
+    UntrustedResult,
+    /// The result is memory of eight bytes that may be written.
+    WritableResult,
     /// Something that the verifier does not know yet: calls are refused.
     Unverified,
 }
@@ -213,9 +235,11 @@ pub struct Kfunc {
 }
 
 impl Kfunc {
-    /// Whether programs of that type may call it.
-    pub fn available(&self, program_type: ProgramType) -> bool {
+    /// Whether programs of that type, attached like this, may call it.
+    pub fn available(&self, program_type: ProgramType, attach_type: Option<AttachType>) -> bool {
+        let attached = |types: &[AttachType]| attach_type.is_some_and(|attach_type| types.contains(&attach_type));
         self.set.program_types().is_none_or(|types| types.contains(&program_type))
+            && self.set.attach_types().is_none_or(attached)
     }
 }
 

@@ -99,12 +99,16 @@ kfuncs! {
     bpf_iter_css_new (6, 7) Common {ITER_NEW TRUSTED_ARGS RCU_PROTECTED} "Begins to go over a tree of cgroups.";
     bpf_iter_css_next (6, 7) Common {ITER_NEXT RET_NULL} "The next cgroup.";
     bpf_iter_css_destroy (6, 7) Common {ITER_DESTROY} "Ends it.";
-    bpf_iter_css_task_new (6, 7) Common {ITER_NEW TRUSTED_ARGS} [Unverified] "Begins to go over the tasks of a cgroup.";
-    bpf_iter_css_task_next (6, 7) Common {ITER_NEXT RET_NULL} [Unverified] "The next task.";
-    bpf_iter_css_task_destroy (6, 7) Common {ITER_DESTROY} [Unverified] "Ends it.";
+    bpf_iter_css_task_new (6, 7) Common {ITER_NEW TRUSTED_ARGS} [CssTaskIterator] "Begins to go over the tasks of a cgroup.";
+    bpf_iter_css_task_next (6, 7) Common {ITER_NEXT RET_NULL} "The next task.";
+    bpf_iter_css_task_destroy (6, 7) Common {ITER_DESTROY} "Ends it.";
     bpf_iter_kmem_cache_new (6, 13) Common {ITER_NEW SLEEPABLE} "Begins to go over slab caches.";
     bpf_iter_kmem_cache_next (6, 13) Common {ITER_NEXT RET_NULL SLEEPABLE} "The next slab cache.";
     bpf_iter_kmem_cache_destroy (6, 13) Common {ITER_DESTROY SLEEPABLE} "Ends it.";
+
+    bpf_iter_dmabuf_new (6, 16) Common {ITER_NEW SLEEPABLE} "Begins to go over DMA buffers.";
+    bpf_iter_dmabuf_next (6, 16) Common {ITER_NEXT RET_NULL SLEEPABLE} "The next DMA buffer.";
+    bpf_iter_dmabuf_destroy (6, 16) Common {ITER_DESTROY SLEEPABLE} "Ends it.";
 
     bpf_wq_init (6, 10) Common {} "Initialises a work item in a map value.";
     bpf_wq_set_callback_impl (6, 10) Common {} [CallLater] "Sets the function that a work item calls.";
@@ -116,7 +120,12 @@ kfuncs! {
     bpf_probe_read_user_dynptr (6, 16) Common {} [DynptrWrite] "Copies memory of user space into a dynptr.";
     bpf_probe_read_kernel_dynptr (6, 16) Common {} [DynptrWrite] "Copies memory of the kernel into a dynptr.";
     bpf_copy_from_user_dynptr (6, 16) Common {SLEEPABLE} [DynptrWrite] "Copies memory of user space into a dynptr, with page faults.";
-    bpf_stream_vprintk_impl (6, 17) Common {TRUSTED_ARGS} [Unverified] "Prints to a stream of the program.";
+    bpf_probe_read_user_str_dynptr (6, 16) Common {} [DynptrWrite] "Copies a string of user space into a dynptr.";
+    bpf_probe_read_kernel_str_dynptr (6, 16) Common {} [DynptrWrite] "Copies a string of the kernel into a dynptr.";
+    bpf_copy_from_user_str_dynptr (6, 16) Common {SLEEPABLE} [DynptrWrite] "Copies a string of user space into a dynptr, with page faults.";
+    bpf_copy_from_user_task_dynptr (6, 16) Common {SLEEPABLE TRUSTED_ARGS} [DynptrWrite] "Copies memory of another task into a dynptr, with page faults.";
+    bpf_copy_from_user_task_str_dynptr (6, 16) Common {SLEEPABLE TRUSTED_ARGS} [DynptrWrite] "Copies a string of another task into a dynptr, with page faults.";
+    bpf_stream_vprintk_impl (6, 17) Common {TRUSTED_ARGS} "Prints to a stream of the program.";
     bpf_strcmp (6, 17) Common {} "Compares strings.";
     bpf_strcasecmp (6, 18) Common {} "Compares strings, whatever their case.";
     bpf_strlen (6, 17) Common {} "Bytes of a string.";
@@ -129,7 +138,7 @@ kfuncs! {
     bpf_strcspn (6, 17) Common {} "How far a string has none of given characters.";
     bpf_strstr (6, 17) Common {} "Where a string first stands in another.";
     bpf_strnstr (6, 17) Common {} "Where a string first stands in another, up to a limit.";
-    bpf_get_kmem_cache (6, 13) Common {RCU RET_NULL} [Unverified] "The slab cache of an address.";
+    bpf_get_kmem_cache (6, 13) Common {RCU RET_NULL} [UntrustedResult] "The slab cache of an address.";
     bpf_map_sum_elem_count (6, 6) Common {TRUSTED_ARGS} "How many elements a map has.";
     bpf_arena_alloc_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} "Allocates pages of an arena.";
     bpf_arena_free_pages (6, 9) Common {TRUSTED_ARGS SLEEPABLE} "Frees pages of an arena.";
@@ -165,10 +174,11 @@ kfuncs! {
     bpf_get_task_exe_file (6, 12) Lsm {ACQUIRE TRUSTED_ARGS RET_NULL} "The file that a task runs.";
     bpf_put_file (6, 12) Lsm {RELEASE} "Gives a file back.";
     bpf_path_d_path (6, 12) Lsm {TRUSTED_ARGS} "Copies the full path of a kernel path.";
-    bpf_get_dentry_xattr (6, 12) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Copies an extended attribute of a directory entry.";
-    bpf_get_file_xattr (6, 8) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Copies an extended attribute of a file.";
-    bpf_set_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Sets an extended attribute of a directory entry.";
-    bpf_remove_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} [Unverified] "Removes an extended attribute of a directory entry.";
+    bpf_get_dentry_xattr (6, 12) Lsm {SLEEPABLE TRUSTED_ARGS} "Copies an extended attribute of a directory entry.";
+    bpf_get_file_xattr (6, 8) Lsm {SLEEPABLE TRUSTED_ARGS} "Copies an extended attribute of a file.";
+    bpf_cgroup_read_xattr (6, 17) Common {RCU} "Copies an extended attribute of a cgroup.";
+    bpf_set_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} "Sets an extended attribute of a directory entry.";
+    bpf_remove_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} "Removes an extended attribute of a directory entry.";
     bpf_lookup_user_key (6, 1) Keys {ACQUIRE RET_NULL SLEEPABLE} "A key of the user by its serial number.";
     bpf_lookup_system_key (6, 1) Keys {ACQUIRE RET_NULL} "A keyring of the system.";
     bpf_key_put (6, 1) Keys {RELEASE} "Gives a key back.";
@@ -183,7 +193,7 @@ kfuncs! {
     bpf_xdp_ct_lookup (5, 18) Xdp {ACQUIRE RET_NULL} "Finds a connection-tracking entry.";
     bpf_skb_ct_alloc (6, 0) Tc {ACQUIRE RET_NULL} "A new connection-tracking entry.";
     bpf_skb_ct_lookup (5, 18) Tc {ACQUIRE RET_NULL} "Finds a connection-tracking entry.";
-    bpf_ct_insert_entry (6, 0) XdpAndTc {ACQUIRE RET_NULL RELEASE} [Unverified] "Puts a new entry into the table.";
+    bpf_ct_insert_entry (6, 0) XdpAndTc {ACQUIRE RET_NULL RELEASE} "Puts a new entry into the table.";
     bpf_ct_release (5, 18) XdpAndTc {RELEASE} "Gives an entry back.";
     bpf_ct_set_timeout (6, 0) XdpAndTc {TRUSTED_ARGS} "Sets the life time of a new entry.";
     bpf_ct_change_timeout (6, 0) XdpAndTc {TRUSTED_ARGS} "Changes the life time of an entry.";
@@ -192,14 +202,14 @@ kfuncs! {
     bpf_ct_set_nat_info (6, 1) XdpAndTc {TRUSTED_ARGS} "Sets the address translation of a new entry.";
     bpf_xdp_get_xfrm_state (6, 8) Xdp {ACQUIRE RET_NULL} "Finds an IPsec state.";
     bpf_xdp_xfrm_state_release (6, 8) Xdp {RELEASE} "Gives an IPsec state back.";
-    bpf_xdp_metadata_rx_timestamp (6, 3) XdpMetadata {TRUSTED_ARGS} [Unverified] "When the device received the frame.";
-    bpf_xdp_metadata_rx_hash (6, 3) XdpMetadata {TRUSTED_ARGS} [Unverified] "The device's hash of the frame.";
-    bpf_xdp_metadata_rx_vlan_tag (6, 8) XdpMetadata {TRUSTED_ARGS} [Unverified] "The VLAN tag that the device took off.";
-    bpf_xdp_pull_data (6, 18) Xdp {} [Unverified] "Makes the first bytes of a frame contiguous.";
-    bpf_sk_assign_tcp_reqsk (6, 9) Tc {TRUSTED_ARGS} [Unverified] "Makes a connection request for a checked SYN cookie.";
-    bpf_sock_addr_set_sun_path (6, 7) SockAddr {} [Unverified] "Sets the path of a Unix address.";
-    bpf_sock_ops_enable_tx_tstamp (6, 15) SockOps {TRUSTED_ARGS} [Unverified] "Asks for time stamps of sent bytes.";
-    bpf_sock_destroy (6, 5) Tracing {TRUSTED_ARGS} [Unverified] "Closes a socket; in iterators over them.";
-    bpf_session_is_return (6, 10) Kprobe {} [Unverified] "Whether a session's probe runs at the return.";
-    bpf_session_cookie (6, 10) Kprobe {} [Unverified] "A number that lasts from entry to return.";
+    bpf_xdp_metadata_rx_timestamp (6, 3) XdpMetadata {TRUSTED_ARGS} [DeviceBound] "When the device received the frame.";
+    bpf_xdp_metadata_rx_hash (6, 3) XdpMetadata {TRUSTED_ARGS} [DeviceBound] "The device's hash of the frame.";
+    bpf_xdp_metadata_rx_vlan_tag (6, 8) XdpMetadata {TRUSTED_ARGS} [DeviceBound] "The VLAN tag that the device took off.";
+    bpf_xdp_pull_data (6, 18) Xdp {} [ChangesPacket] "Makes the first bytes of a frame contiguous.";
+    bpf_sk_assign_tcp_reqsk (6, 9) Tc {TRUSTED_ARGS} "Makes a connection request for a checked SYN cookie.";
+    bpf_sock_addr_set_sun_path (6, 7) SockAddr {} "Sets the path of a Unix address.";
+    bpf_sock_ops_enable_tx_tstamp (6, 15) SockOps {TRUSTED_ARGS} "Asks for time stamps of sent bytes.";
+    bpf_sock_destroy (6, 5) Iterator {TRUSTED_ARGS} "Closes a socket; in iterators over them.";
+    bpf_session_is_return (6, 10) KprobeSession {} "Whether a session's probe runs at the return.";
+    bpf_session_cookie (6, 10) KprobeSession {} [WritableResult] "A number that lasts from entry to return.";
 }

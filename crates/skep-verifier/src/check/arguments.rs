@@ -542,7 +542,7 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_constant_string(&self, reg: Reg, register: &Register) -> Check {
+    pub(crate) fn check_constant_string(&self, reg: Reg, register: &Register) -> Check {
         let number = reg.number();
         let Kind::MapValue(map) = register.kind else { return invalid("not a map value") };
         let facts = self.maps.facts(map);

@@ -40,6 +40,7 @@ impl Verifier<'_> {
             self.use_lock(state, reg, LockUse { take, kind: LockKind::Spin })?;
         }
         self.check_kept_memory(state, helper)?;
+        self.check_format(state, helper)?;
         for range in std::mem::take(&mut facts.fills) {
             self.fill_stack(state, range);
         }

@@ -11,6 +11,7 @@ use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::{Reference, State};
 use crate::refusal::{Check, EINVAL, EPROTO, Refusal, invalid};
 use crate::verifier::Verifier;
+use skep_abi::attach_type::AttachType;
 use skep_abi::kfunc::KfuncFlags;
 use skep_btf::TypeId;
 use skep_isa::Reg;
@@ -99,6 +100,14 @@ impl Verifier<'_> {
         }
         self.stack_range(state, Reg::R1, &register, 0, (8 * count) as u32, true)?;
         Ok(IteratorPlace { frame: frame.into(), first, count, ty })
+    }
+
+    /// Whether the program may go over the tasks of a cgroup.
+    pub(crate) fn check_css_task_iterator(&self, state: &State) -> Check {
+        if state.sleepable || self.program.attach_type.is_some_and(AttachType::iterates_css_tasks) {
+            return Ok(());
+        }
+        invalid("css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs")
     }
 
     fn begin(&mut self, state: &mut State, function: &KfuncSignature, place: IteratorPlace, id: u32) {

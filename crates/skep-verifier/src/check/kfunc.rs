@@ -87,7 +87,7 @@ impl Verifier<'_> {
     /// Program type, privileges and what is held.
     fn check_may_call_kfunc(&self, state: &State, function: &KfuncSignature) -> Check {
         let name = function.row.name;
-        if !function.row.available(self.program.program_type) {
+        if !function.row.available(self.program.program_type, self.program.attach_type) {
             return Err(not_allowed(name));
         }
         if !state.locks.is_empty() && !function.has(KfuncFlags::ALLOWED_IN_LOCK) {
@@ -158,6 +158,10 @@ impl Verifier<'_> {
                 Ok(())
             }
             _ if parameter.nullable && register.is_null() => Ok(()),
+            ParameterKind::ConstantString if !matches!(register.kind, Kind::MapValue(_)) => {
+                invalid(format!("arg#{index} doesn't point to a const string"))
+            }
+            ParameterKind::ConstantString => self.check_constant_string(reg, &register),
             ParameterKind::Dynptr { makes } => self.check_kfunc_dynptr(state, function, (index, reg), makes, call),
             ParameterKind::Context => self.check_kfunc_context(index, reg, &register),
             ParameterKind::Map => {

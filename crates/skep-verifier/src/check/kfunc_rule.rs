@@ -2,11 +2,11 @@
 //! stands in the file of its subject.
 
 use super::kfunc::KfuncCall;
-use super::kfunc_signature::KfuncSignature;
-use crate::domain::register::Register;
+use super::kfunc_signature::{KfuncResult, KfuncSignature};
+use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::sections::FlagOwner;
 use crate::domain::state::{LockKind, State};
-use crate::refusal::{Check, Refusal};
+use crate::refusal::{Check, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncRule;
 use skep_isa::Reg;
@@ -28,6 +28,8 @@ impl Verifier<'_> {
             | KfuncRule::DropObject
             | KfuncRule::DropPerCpuObject
             | KfuncRule::ShareObject
+            | KfuncRule::UntrustedResult
+            | KfuncRule::WritableResult
             | KfuncRule::InterruptSave
             | KfuncRule::InterruptRestore
             | KfuncRule::CastToKernelContext
@@ -60,6 +62,12 @@ impl Verifier<'_> {
                 Ok(())
             }
             KfuncRule::Throw => self.throw(state),
+            KfuncRule::CssTaskIterator => self.check_css_task_iterator(state),
+            KfuncRule::DeviceBound => invalid("metadata kfuncs require device-bound program"),
+            KfuncRule::ChangesPacket => {
+                self.forget_packet_pointers(state);
+                Ok(())
+            }
             KfuncRule::Unverified => Err(unknown(function)),
         }
     }
@@ -75,6 +83,13 @@ impl Verifier<'_> {
             KfuncRule::NewPerCpuObject => self.new_object(call, true).map(Some),
             KfuncRule::ShareObject => self.same_object(call).map(Some),
             KfuncRule::TakeLock | KfuncRule::TakeLockInterruptsOff => Ok(Some(Register::constant(0))),
+            KfuncRule::WritableResult => Ok(Some(Register::pointer(Kind::Memory(8)))),
+            KfuncRule::UntrustedResult => match function.result {
+                KfuncResult::Object(id) => {
+                    Ok(Some(Register::pointer(Kind::Btf(id)).with_flags(PointerFlags::UNTRUSTED)))
+                }
+                _ => Ok(None),
+            },
             _ => Ok(None),
         }
     }

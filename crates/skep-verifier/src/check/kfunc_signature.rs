@@ -33,6 +33,8 @@ pub(crate) enum ParameterKind {
     InterruptFlag,
     /// The iterator that the function is about.
     Iterator(TypeId),
+    /// A string that is known at load.
+    ConstantString,
     /// A dynptr.
     Dynptr {
         /// The function makes it.
@@ -194,7 +196,7 @@ pub(crate) fn not_allowed(name: &str) -> Refusal {
 }
 
 /// Endings whose rules this verifier does not know yet.
-const UNKNOWN_ENDINGS: &[&str] = &["__str", "__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
+const UNKNOWN_ENDINGS: &[&str] = &["__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
 
 /// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
 const UNKNOWN_STRUCTS: &[&str] = &["bpf_key"];
@@ -210,12 +212,14 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
     };
     let nullable = name.ends_with("__nullable") || name.ends_with("__opt");
     let kind = match btf.resolve(all[index].ty).1 {
+        // The kernel puts the program itself where it is asked for.
         _ if ends(&all[index], &["__ign", "__prog"]) => ParameterKind::Ignored,
+        _ if name.ends_with("__str") => ParameterKind::ConstantString,
+        _ if name.ends_with("__map") => ParameterKind::Map,
         _ if name.ends_with("__alloc") => ParameterKind::AllocatedObject,
         _ if name.ends_with("__refcounted_kptr") => ParameterKind::CountedObject,
         _ if name.ends_with("__irq_flag") => ParameterKind::InterruptFlag,
         _ if ends(&all[index], UNKNOWN_ENDINGS) => ParameterKind::Unknown,
-        _ if ends(&all[index], &["__map"]) => ParameterKind::Map,
         Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => {
             let constant = ends(&all[index], &["__k", "__szk"]);
             let size = ends(&all[index], &["__sz", "__szk"]);

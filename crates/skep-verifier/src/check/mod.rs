@@ -11,6 +11,7 @@ pub(crate) mod context;
 pub(crate) mod dynptr;
 pub(crate) mod exception;
 pub(crate) mod exit;
+pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod graph;
 pub(crate) mod interrupt_flag;

@@ -52,7 +52,8 @@ fn small() -> Btf {
     function(&mut builder, "bpf_copy_from_user_str", int, copy);
     dynptr_functions(&mut builder, int, long_pointer);
     function(&mut builder, "bpf_throw", void, &[("cookie", long)]);
-    let _map = builder.structure("bpf_map", 8, &[("max_entries", int, 0, 0)]);
+    let map = builder.structure("bpf_map", 16, &[("max_entries", int, 0, 0), ("ops", long_pointer, 64, 0)]);
+    argument_functions(&mut builder, int, long_pointer, map);
     let pages = [("p__map", void_pointer), ("addr__ign", void_pointer), ("page_cnt", int)];
     let allocate = [pages.as_slice(), &[("node_id", int), ("flags", long)]].concat();
     function(&mut builder, "bpf_arena_alloc_pages", void_pointer, &allocate);
@@ -87,4 +88,18 @@ fn dynptr_functions(builder: &mut BtfBuilder, int: TypeId, long_pointer: TypeId)
     function(builder, "bpf_dynptr_size", int, &[("p", dynptr)]);
     let copy = [("dst_ptr", dynptr), ("dst_off", int), ("src_ptr", dynptr), ("src_off", int), ("size", int)];
     function(builder, "bpf_dynptr_copy", int, &copy);
+}
+
+/// Functions about arguments that types alone do not describe.
+fn argument_functions(builder: &mut BtfBuilder, int: TypeId, long_pointer: TypeId, map: TypeId) {
+    let (text, bytes) = (builder.pointer(int), builder.pointer(TypeId::VOID));
+    let map = builder.pointer(map);
+    function(builder, "bpf_map_sum_elem_count", int, &[("map", map)]);
+    let print = [("stream_id", int), ("fmt__str", text), ("args", bytes), ("len__sz", int), ("aux__prog", bytes)];
+    function(builder, "bpf_stream_vprintk_impl", int, &print);
+    let context = builder.structure("xdp_md", 8, &[("data", long_pointer, 0, 0)]);
+    let context = builder.pointer(context);
+    function(builder, "bpf_xdp_pull_data", int, &[("x", context), ("len", int)]);
+    function(builder, "bpf_xdp_metadata_rx_timestamp", int, &[("ctx", context), ("timestamp", long_pointer)]);
+    function(builder, "bpf_session_cookie", long_pointer, &[]);
 }

@@ -5,7 +5,7 @@
 use super::{Case, MapLine};
 use libtest_mimic::Failed;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
-use skep_abi::command::{BtfLoad, MapCreate, ObjectName, ProgLoad, ProgramFlags};
+use skep_abi::command::{BtfLoad, ElementFlags, MapCreate, ObjectName, ProgLoad, ProgramFlags};
 use skep_abi::map_type::ValueKind;
 use skep_btf::Endian;
 use skep_isa::Slot;
@@ -53,6 +53,11 @@ pub(crate) fn create_maps(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<Vec<(
             ..MapCreate::default()
         };
         let handle = calls::map_create(kernel, command).map_err(|errno| format!("map {}: {errno}", map.name))?;
+        if let Some(bytes) = &facts.frozen {
+            calls::map_update_elem(&**kernel, handle.fd(), &0_u32.to_le_bytes(), bytes, ElementFlags::empty())
+                .and_then(|()| calls::map_freeze(&**kernel, handle.fd()))
+                .map_err(|errno| format!("contents of map {}: {errno}", map.name))?;
+        }
         Ok((map.name, handle))
     };
     case.maps()?.into_iter().map(create).collect()

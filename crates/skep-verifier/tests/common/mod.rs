@@ -140,7 +140,16 @@ impl Case {
     }
 
     pub(crate) fn maps(&self) -> Result<Vec<MapLine>, String> {
-        self.header.iter().filter(|(key, _)| key == "map").map(|(_, line)| map_line(line)).collect()
+        let lines = self.header.iter().filter(|(key, _)| key == "map");
+        let mut maps: Vec<MapLine> = lines.map(|(_, line)| map_line(line)).collect::<Result<_, _>>()?;
+        for (_, line) in self.header.iter().filter(|(key, _)| key == "text") {
+            let (name, text) = line.split_once(' ').ok_or_else(|| format!("text `{line}` lacks its map"))?;
+            let map = maps.iter_mut().find(|map| map.name == name).ok_or_else(|| format!("no map {name}"))?;
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.resize(map.facts.value_size as usize, 0);
+            map.facts.frozen = Some(bytes.into());
+        }
+        Ok(maps)
     }
 
     pub(crate) fn gpl_compatible(&self) -> bool {
