@@ -27,6 +27,9 @@ impl Verifier<'_> {
             Operand::Reg(reg) => *state.register(reg),
             Operand::Imm(imm) => Register::constant(i64::from(imm) as u64),
         };
+        if self.has_arena {
+            self.note_arena_arithmetic(left.kind == Kind::Arena || right.kind == Kind::Arena);
+        }
         if left.is_pointer() || right.is_pointer() {
             return self.pointer_arithmetic(state, op, width, dst, src);
         }

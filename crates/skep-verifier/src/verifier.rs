@@ -10,7 +10,7 @@ use crate::domain::register::{Kind, MapRef, PointerFlags};
 use crate::effects::Effects;
 use crate::explore::Exploration;
 use crate::fast_call::FastCalls;
-use crate::fixup::call_site::CallKnowledge;
+use crate::fixup::call_site::{Agreed, CallKnowledge};
 use crate::input::{Capabilities, MapFacts, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
@@ -34,6 +34,8 @@ pub(crate) struct SlotFacts {
     pub(crate) accesses: Option<(Kind, PointerFlags)>,
     /// If it calls a helper: what all paths agree on.
     pub(crate) call: CallKnowledge,
+    /// If it computes: whether the result is an address in the arena.
+    pub(crate) in_arena: Agreed<bool>,
 }
 
 /// One verification.
@@ -163,7 +165,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// The maps that instructions name, in that order.
-    fn maps_named(&self) -> impl Iterator<Item = MapRef> {
+    pub(crate) fn maps_named(&self) -> impl Iterator<Item = MapRef> {
         let named = self.code.iter().filter_map(|(_, insn)| match *insn {
             Insn::LoadImm64 { imm: Imm64::MapFd(fd) | Imm64::MapIndex(fd), .. } => Some(fd),
             Insn::LoadImm64 { imm: Imm64::MapValue { fd, .. } | Imm64::MapIndexValue { index: fd, .. }, .. } => {

@@ -60,7 +60,16 @@ fn xlated(kernel: &dyn Kernel, program: &Handle) -> Result<Vec<Slot>, String> {
     let mut bytes = vec![0; info.xlated_prog_len as usize];
     let buffers = ProgramBuffers { xlated_prog_insns: &mut bytes, ..ProgramBuffers::default() };
     calls::prog_info_with(kernel, program.fd(), buffers).map_err(|errno| errno.to_string())?;
-    Slot::read_program(&bytes).map_err(|bytes| format!("{bytes} bytes are no program"))
+    let mut slots = Slot::read_program(&bytes).map_err(|bytes| format!("{bytes} bytes are no program"))?;
+    for slot in &mut slots {
+        // Linux's own opcodes for atomic operations in arenas; it shows other accesses there as what they were.
+        slot.opcode = match slot.opcode {
+            0xe3 => 0xc3,
+            0xfb => 0xdb,
+            opcode => opcode,
+        };
+    }
+    Ok(slots)
 }
 
 /// Instructions by their first slots. Those of Linux need not decode: it uses a register and opcodes of its own.

@@ -10,7 +10,8 @@ use crate::input::{Capabilities, MapFacts};
 use crate::refusal::{Check, EBUSY, EPERM, Refusal, denied, invalid};
 use crate::tables;
 use crate::verifier::Verifier;
-use skep_isa::{AtomicOp, Reg};
+use skep_abi::map_type::MapFlags;
+use skep_isa::{AtomicOp, BinaryOp, Insn, Operand, Reg, Width};
 
 /// The address space of plain numbers.
 const USER_SPACE: u16 = 1;
@@ -45,6 +46,28 @@ impl Verifier<'_> {
         let cast = if from == USER_SPACE { Register::pointer(Kind::Arena) } else { Register::UNKNOWN };
         state.set(dst, cast);
         Ok(())
+    }
+
+    /// Says whether the instruction looked at computes an address in the arena.
+    pub(crate) fn note_arena_arithmetic(&mut self, in_arena: bool) {
+        if let Some(slot) = self.exploration.current {
+            self.facts[slot].in_arena.add(Some(in_arena));
+        }
+    }
+
+    /// What remains of an instruction once addresses in the arena are what they are: 32 bits. A cast to user space adds
+    /// the upper half that the arena has there, unless the arena was made without.
+    pub(crate) fn without_address_spaces(&self, slot: usize, insn: Insn) -> Insn {
+        let plain_addresses = self.maps_named().any(|map| self.maps.facts(map).flags.contains(MapFlags::NO_USER_CONV));
+        match insn {
+            Insn::AddrSpaceCast { dst, src, from, .. } if from == USER_SPACE || plain_addresses => {
+                Insn::Alu { op: BinaryOp::Mov, width: Width::W32, dst, src: Operand::Reg(src) }
+            }
+            Insn::Alu { op, dst, src, .. } if self.facts[slot].in_arena.get() == Some(true) => {
+                Insn::Alu { op, width: Width::W32, dst, src }
+            }
+            insn => insn,
+        }
     }
 
     /// Only atomic operations of one machine instruction can be carried out on memory that may not be there.

@@ -28,7 +28,7 @@ pub(crate) enum Agreed<T> {
 
 impl<T: Copy + PartialEq> Agreed<T> {
     /// Another path: what it knows.
-    fn add(&mut self, known: Option<T>) {
+    pub(crate) fn add(&mut self, known: Option<T>) {
         *self = match (*self, known) {
             (Agreed::Unseen, Some(value)) => Agreed::One(value),
             (Agreed::One(before), Some(value)) if before == value => Agreed::One(value),
@@ -37,7 +37,7 @@ impl<T: Copy + PartialEq> Agreed<T> {
     }
 
     /// What all paths say.
-    fn get(self) -> Option<T> {
+    pub(crate) fn get(self) -> Option<T> {
         match self {
             Agreed::One(value) => Some(value),
             Agreed::Unseen | Agreed::Several => None,

@@ -86,7 +86,9 @@ impl Verifier<'_> {
     }
 
     fn zero_extensions(&self, places: &[u32]) -> Vec<u32> {
-        let slots = zero_extension::zero_extensions(&self.code, &|slot| self.facts[slot].seen);
+        let slots = zero_extension::zero_extensions(&self.code, &|slot, insn| {
+            self.facts[slot].seen.then(|| self.without_address_spaces(slot, *insn))
+        });
         slots.into_iter().map(|slot| places[slot]).collect()
     }
 
@@ -113,7 +115,7 @@ impl Verifier<'_> {
                 (maps.len() - 1) as i32
             }
         };
-        match insn {
+        match self.without_address_spaces(slot, insn) {
             Insn::LoadImm64 { dst, imm: Imm64::MapFd(fd) | Imm64::MapIndex(fd) } => {
                 Insn::LoadImm64 { dst, imm: Imm64::MapIndex(index(fd)) }
             }

@@ -10,24 +10,25 @@
 use crate::cfg::{Code, successors};
 use skep_isa::{AtomicOp, BinaryOp, Insn, Reg, RegSet, Size, Width};
 
-/// The slots, ascending, of instructions whose 32-bit result must be zero-extended.
-pub(super) fn zero_extensions(code: &Code, kept: &dyn Fn(usize) -> bool) -> Vec<usize> {
-    let live = live_upper_halves(code, kept);
+/// The slots, ascending, of instructions whose 32-bit result must be zero-extended. `kept` gives what remains of an
+/// instruction, if it does.
+pub(super) fn zero_extensions(code: &Code, kept: &dyn Fn(usize, &Insn) -> Option<Insn>) -> Vec<usize> {
+    let live = live_upper_halves(code, &|slot, insn| kept(slot, insn).is_some());
     let needed = |(slot, insn): (usize, &Insn)| {
-        let result = narrow_result(insn)?;
+        let result = narrow_result(&kept(slot, insn)?)?;
         live[slot].contains(result).then_some(slot)
     };
-    code.iter().filter(|(slot, _)| kept(*slot)).filter_map(needed).collect()
+    code.iter().filter_map(needed).collect()
 }
 
 /// For each slot, the registers whose upper half may be read after it.
-fn live_upper_halves(code: &Code, kept: &dyn Fn(usize) -> bool) -> Vec<RegSet> {
+fn live_upper_halves(code: &Code, kept: &dyn Fn(usize, &Insn) -> bool) -> Vec<RegSet> {
     let mut before = vec![RegSet::EMPTY; code.len()];
     let mut after = vec![RegSet::EMPTY; code.len()];
     let mut changed = true;
     while changed {
         changed = false;
-        for (slot, insn) in code.iter().rev().filter(|(slot, _)| kept(*slot)) {
+        for (slot, insn) in code.iter().rev().filter(|(slot, insn)| kept(*slot, insn)) {
             let successors = successors(slot, insn);
             let mut live = RegSet::EMPTY;
             for to in [successors.next, successors.jump].into_iter().flatten() {
