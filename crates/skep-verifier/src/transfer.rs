@@ -216,7 +216,7 @@ impl Verifier<'_> {
                 }
                 Register::pointer(Kind::Function(subprogram as u16))
             }
-            Imm64::BtfId { .. } => return Err(Refusal::unsupported("addresses of kernel variables")),
+            Imm64::BtfId { id, btf_fd } => self.kernel_variable(id, btf_fd)?,
         };
         state.set(dst, value);
         Ok(())

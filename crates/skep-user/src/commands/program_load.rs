@@ -324,6 +324,10 @@ fn hook_name(btf_name: &str) -> &str {
     ["bpf_lsm_", "btf_trace_"].iter().find_map(|prefix| btf_name.strip_prefix(prefix)).unwrap_or(btf_name)
 }
 
+/// What stands for the address of a function of this kernel. Its BTF has no variables, and programs may only ask
+/// whether a function is there.
+const KERNEL_FUNCTION: u64 = 1;
+
 /// Addresses for a verified program's references to its maps.
 fn resolve(maps: &[Arc<Map>], imm: Imm64) -> Option<u64> {
     let map = |index: i32| maps.get(usize::try_from(index).ok()?);
@@ -332,6 +336,7 @@ fn resolve(maps: &[Arc<Map>], imm: Imm64) -> Option<u64> {
         Imm64::MapIndexValue { index, offset } => {
             Some(map(index)?.implementation.direct_values()?.address() + u64::from(offset))
         }
+        Imm64::BtfId { btf_fd: 0, .. } => Some(KERNEL_FUNCTION),
         _ => None,
     }
 }

@@ -160,7 +160,8 @@ impl<'a> Verifier<'a> {
     pub(crate) fn one_of_each_cpu(&self, each: Register) -> Check<Register> {
         match each.kind {
             Kind::Object(_) => Ok(Register::pointer(each.kind).with_flags(PointerFlags::RCU)),
-            _ => Err(Refusal::unsupported("variables of the kernel that each CPU has one of")),
+            Kind::Btf(ty) => self.variable_of_cpu(ty),
+            _ => invalid("not one for each CPU"),
         }
     }
 

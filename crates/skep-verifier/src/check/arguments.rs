@@ -255,9 +255,6 @@ impl Verifier<'_> {
         if fits {
             return self.check_btf_argument(reg, given, kind, facts);
         }
-        if *kind == ArgKind::PerCpuBtfPtr && matches!(register.kind, Kind::Btf(_)) {
-            return Err(Refusal::unsupported("helpers that take per-CPU variables"));
-        }
         Err(Refusal::new(EACCES, format!("R{} type={} expected={list}", reg.number(), register.type_name())))
     }
 

@@ -25,6 +25,14 @@ impl<'a> Verifier<'a> {
         })
     }
 
+    /// The BTF behind a descriptor: 0 is the kernel's own.
+    pub(crate) fn btf_by_fd(&self, fd: i32) -> Check<&'a Btf> {
+        if fd != 0 {
+            return Err(Refusal::unsupported("variables of kernel modules"));
+        }
+        self.kernel_btf()
+    }
+
     /// A pointer to a kernel struct by name.
     pub(crate) fn kernel_object(&self, name: &str) -> Check<Register> {
         let btf = self.kernel_btf()?;
@@ -56,6 +64,9 @@ impl<'a> Verifier<'a> {
         }
         if base.flags.contains(PointerFlags::USER) {
             return denied(format!("R{number} is ptr_{name} access user memory: off={offset}"));
+        }
+        if base.flags.contains(PointerFlags::PER_CPU) {
+            return denied(format!("R{number} is ptr_{name} access percpu memory: off={offset}"));
         }
         if access.mode.is_write() {
             return denied("only read is supported");

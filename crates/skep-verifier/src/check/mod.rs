@@ -17,6 +17,7 @@ pub(crate) mod graph;
 pub(crate) mod interrupt_flag;
 pub(crate) mod iterator;
 pub(crate) mod kernel_pointer;
+pub(crate) mod kernel_variable;
 pub(crate) mod kfunc;
 pub(crate) mod kfunc_dynptr;
 pub(crate) mod kfunc_rule;
