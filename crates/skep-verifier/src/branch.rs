@@ -5,7 +5,8 @@ use crate::domain::refine::{outcome, refine};
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
-use crate::refusal::{Check, denied};
+use crate::reason::Reason;
+use crate::refusal::Check;
 use crate::verifier::Verifier;
 use skep_isa::{BinaryOp, Condition, Operand, Reg, Width};
 
@@ -36,7 +37,7 @@ impl Verifier<'_> {
         if let Operand::Reg(reg) = right {
             let packet = |r: &Register| r.is_packet() || r.kind == Kind::PacketEnd;
             if self.is_leak(&b) && !(packet(&a) && packet(&b)) {
-                return denied(format!("R{} pointer comparison prohibited", reg.number()));
+                return Reason::PointerLeak.denied(format!("R{} pointer comparison prohibited", reg.number()));
             }
         }
         let certain = match right {
@@ -145,7 +146,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         if self.is_leak(a) {
-            return denied(format!("R{} pointer comparison prohibited", left.number()));
+            return Reason::PointerLeak.denied(format!("R{} pointer comparison prohibited", left.number()));
         }
         Ok(())
     }

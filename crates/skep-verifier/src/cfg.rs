@@ -3,6 +3,7 @@
 //! After [`Code::new`] succeeds: every jump and call lands on the first slot of an instruction, jumps stay inside their
 //! subprogram, no subprogram runs into the next one, and every instruction can be reached.
 
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, EPERM, Refusal, invalid};
 use skep_isa::{CallTarget, DecodeErrorReason, Imm64, Insn, Slot};
 
@@ -94,6 +95,7 @@ impl Code {
                 let Some(target) = successors(slot, insn).jump else { continue };
                 if target < range.start as i64 || target >= range.end as i64 {
                     return Err(Refusal::new(EINVAL, format!("jump out of range from insn {slot} to {target}"))
+                        .of(Reason::ControlFlow)
                         .hint("a jump must stay inside its function")
                         .at(slot));
                 }
@@ -101,6 +103,7 @@ impl Code {
             // Judged by the slot, as Linux does: the second half of a `lddw` ends no function either.
             if !matches!(last, Some(Insn::Exit | Insn::Jump { .. })) {
                 return Err(Refusal::new(EINVAL, "last insn is not an exit or jmp")
+                    .of(Reason::ControlFlow)
                     .hint("a function must not run into what stands after it: end it with exit or a jump back")
                     .at(range.end.saturating_sub(1)));
             }
@@ -142,20 +145,21 @@ impl Code {
                 let Some(target) = *target else { continue };
                 let to = usize::try_from(target).ok().filter(|t| *t < self.len());
                 let Some(to) = to else {
-                    return Err(
-                        Refusal::new(EINVAL, format!("jump out of range from insn {from} to {target}")).at(from)
-                    );
+                    return Err(Refusal::new(EINVAL, format!("jump out of range from insn {from} to {target}"))
+                        .of(Reason::ControlFlow)
+                        .at(from));
                 };
                 let Some(insn) = self.get(to) else {
-                    return Err(
-                        Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {}", to - 1)).at(from)
-                    );
+                    return Err(Refusal::new(EINVAL, format!("jump into the middle of ldimm64 insn {}", to - 1))
+                        .of(Reason::ControlFlow)
+                        .at(from));
                 };
                 match marks[to] {
                     Mark::Done => {}
                     Mark::Open if privileged || is_call => {}
                     Mark::Open => {
                         return Err(Refusal::new(EINVAL, format!("back-edge from insn {from} to {to}"))
+                            .of(Reason::ControlFlow)
                             .hint("loops need CAP_BPF")
                             .at(from));
                     }
@@ -168,6 +172,7 @@ impl Code {
         }
         match self.iter().find(|(slot, _)| marks[*slot] == Mark::New) {
             Some((slot, _)) => Err(Refusal::new(EINVAL, format!("unreachable insn {slot}"))
+                .of(Reason::ControlFlow)
                 .hint("no path leads here: remove the code or mend the jump over it")
                 .at(slot)),
             None => Ok(()),
@@ -251,7 +256,7 @@ fn subprogram_starts(insns: &[Option<Insn>], exception_callback: Option<usize>, 
         }
         let to = usize::try_from(target).ok().filter(|t| *t < insns.len());
         let Some(to) = to else {
-            return Err(Refusal::new(EINVAL, "call to invalid destination").at(slot));
+            return Err(Refusal::new(EINVAL, "call to invalid destination").of(Reason::ControlFlow).at(slot));
         };
         if let Err(place) = starts.binary_search(&to) {
             starts.insert(place, to);

@@ -11,6 +11,7 @@ use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
 use crate::observe::StateView;
 use crate::prune::Visit;
+use crate::reason::Reason;
 use crate::refusal::{Check, E2BIG, Refusal};
 use crate::report::Names;
 use crate::verifier::Verifier;
@@ -72,6 +73,7 @@ impl Verifier<'_> {
                 E2BIG,
                 format!("The sequence of {} jumps is too complex.", self.exploration.pending.len() + 1),
             )
+            .of(Reason::TooComplex)
             .at(slot));
         }
         self.exploration.checkpoints.add_branch(state.parent);
@@ -90,6 +92,7 @@ impl Verifier<'_> {
                     E2BIG,
                     format!("BPF program is too large. Processed {} insn", self.exploration.processed),
                 )
+                .of(Reason::TooComplex)
                 .hint("fewer branches inside loops, or a helper loop such as bpf_loop, keep the count down"));
             }
             if self.code.is_prune_point(slot) && self.visit(&mut state)? == Visit::SeenBefore {
@@ -107,7 +110,8 @@ impl Verifier<'_> {
                 return Err(Refusal::new(
                     crate::refusal::EINVAL,
                     format!("invalid insn idx {slot} insn_cnt {}", self.code.len()),
-                ));
+                )
+                .of(Reason::ControlFlow));
             };
             self.facts[slot].seen = true;
             self.note_frame_owners(&state);
@@ -186,7 +190,9 @@ impl Verifier<'_> {
                 }
                 state.slot = slot + 1;
             }
-            Insn::CallReg(_) => return Err(Refusal::new(crate::refusal::EINVAL, "unknown opcode 8d")),
+            Insn::CallReg(_) => {
+                return Err(Refusal::new(crate::refusal::EINVAL, "unknown opcode 8d").of(Reason::ControlFlow));
+            }
             Insn::Exit => {
                 if state.frames.len() > 1 {
                     self.leave_function(state)?;
@@ -240,7 +246,7 @@ impl Verifier<'_> {
     fn load_packet(&mut self, state: &mut State, slot: usize, from: PacketOffset) -> Check {
         use crate::refusal::invalid;
         if !self.info.packet_load {
-            return invalid("BPF_LD_[ABS|IND] instructions not allowed for this program type");
+            return Reason::HelperNotAllowed.invalid("BPF_LD_[ABS|IND] instructions not allowed for this program type");
         }
         let subprogram = usize::from(state.frame().subprogram);
         if subprogram != 0 && self.signatures.returns_nothing(subprogram) {
@@ -255,7 +261,7 @@ impl Verifier<'_> {
         if let PacketOffset::Indirect(index, _) = from
             && self.is_leak(state.register(index))
         {
-            return crate::refusal::denied(format!("R{} leaks addr into helper function", index.number()));
+            return Reason::PointerLeak.denied(format!("R{} leaks addr into helper function", index.number()));
         }
         self.clobber_caller_saved(state);
         state.set(Reg::R0, Register::UNKNOWN);

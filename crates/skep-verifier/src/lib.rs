@@ -40,6 +40,7 @@ mod obligations;
 pub mod observe;
 mod output;
 mod prune;
+mod reason;
 mod refusal;
 mod report;
 mod special_fields;
@@ -51,6 +52,8 @@ mod verifier;
 pub use claims::{Claims, Lie, Place, Running, RunningFrame};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{CallSite, Rejection, Statistics, Subprogram, Verified};
+
+pub use reason::{Reason, ReasonInfo};
 
 use observe::Observer;
 use refusal::Refusal;
@@ -150,10 +153,13 @@ fn rejection(
     Rejection {
         message: refusal.message,
         errno: refusal.errno,
+        reason: refusal.reason,
         slot: slot.and_then(|slot| u32::try_from(slot).ok()),
         line: slot.and_then(|slot| report::source_line(program, slot)),
         path,
-        hint: refusal.hint,
+        hint: refusal
+            .hint
+            .or_else(|| Some(refusal.reason.info().advice.to_owned()).filter(|advice| !advice.is_empty())),
         log,
         statistics,
     }

@@ -6,7 +6,8 @@
 
 use crate::check::memory::{Access, Mode, Stored};
 use crate::domain::state::State;
-use crate::refusal::{Check, EACCES, Refusal, denied};
+use crate::reason::Reason;
+use crate::refusal::{Check, EACCES, Refusal};
 use skep_isa::{Insn, Operand, Reg, Size};
 
 /// One demand on a register.
@@ -47,9 +48,10 @@ pub(crate) fn discharge(state: &State, obligation: Obligation) -> Check {
     match obligation {
         Obligation::Initialised(reg) if !state.register(reg).is_initialised() => {
             Err(Refusal::new(EACCES, format!("R{} !read_ok", reg.number()))
+                .of(Reason::UninitialisedRegister)
                 .hint(format!("r{} holds nothing here: set it on every path that leads here", reg.number())))
         }
-        Obligation::Assignable(Reg::R10) => denied("frame pointer is read only"),
+        Obligation::Assignable(Reg::R10) => Reason::ReadOnly.denied("frame pointer is read only"),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use skep_isa::Slot;
 use std::fmt;
 
 use crate::input::LineInfo;
+use crate::reason::Reason;
 
 /// An accepted program. Only the verifier makes one, so that whoever holds it knows that every path was explored.
 #[derive(Clone, Debug)]
@@ -132,6 +133,8 @@ pub struct Rejection {
     pub message: String,
     /// The errno that Linux gives (positive).
     pub errno: i32,
+    /// What it is about.
+    pub reason: Reason,
     /// Slot where it happened, if it is about one.
     pub slot: Option<u32>,
     /// The source line of that slot.

@@ -10,6 +10,7 @@
 use crate::domain::register::Register;
 use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, same_calls};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
 use crate::verifier::Verifier;
@@ -137,6 +138,7 @@ impl Verifier<'_> {
             && self.covers(id, state, Exactness::Same);
         if same && self.same_callback_depth(id, state) {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
+                .of(Reason::InfiniteLoop)
                 .hint("nothing changes from one round of this loop to the next: it never ends");
             if let Some(old) = self.exploration.checkpoints.get(id) {
                 let names = Names::new(&self.maps, &self.values, self.options);

@@ -1,5 +1,6 @@
 //! Why an instruction is refused, before the explorer adds where.
 
+use crate::reason::Reason;
 use std::fmt::Display;
 
 /// `EPERM`
@@ -33,6 +34,7 @@ pub(crate) struct Refusal {
     pub(crate) before: Vec<String>,
     pub(crate) message: String,
     pub(crate) errno: i32,
+    pub(crate) reason: Reason,
     pub(crate) hint: Option<String>,
     /// About another slot than the one being looked at.
     pub(crate) slot: Option<usize>,
@@ -43,12 +45,12 @@ pub(crate) type Check<T = ()> = Result<T, Refusal>;
 
 impl Refusal {
     pub(crate) fn new(errno: i32, message: impl Into<String>) -> Self {
-        Refusal { before: Vec::new(), message: message.into(), errno, hint: None, slot: None }
+        Refusal { before: Vec::new(), message: message.into(), errno, reason: Reason::Other, hint: None, slot: None }
     }
 
     /// Something this verifier does not know about yet, as opposed to something wrong.
     pub(crate) fn unsupported(what: impl Display) -> Self {
-        Refusal::new(ENOTSUPP, format!("skep does not verify {what}"))
+        Refusal::new(ENOTSUPP, format!("skep does not verify {what}")).of(Reason::Unsupported)
     }
 
     /// Adds a line that Linux prints before the message.
@@ -57,7 +59,13 @@ impl Refusal {
         self
     }
 
-    /// Adds what to do about it.
+    /// What it is about.
+    pub(crate) fn of(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// Adds what to do about it, where more can be said than its reason's advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -78,4 +86,16 @@ pub(crate) fn denied<T>(message: impl Into<String>) -> Check<T> {
 /// A refusal with errno `EINVAL`.
 pub(crate) fn invalid<T>(message: impl Into<String>) -> Check<T> {
     Err(Refusal::new(EINVAL, message))
+}
+
+impl Reason {
+    /// A refusal with errno `EACCES` for this reason.
+    pub(crate) fn denied<T>(self, message: impl Into<String>) -> Check<T> {
+        Err(Refusal::new(EACCES, message).of(self))
+    }
+
+    /// A refusal with errno `EINVAL` for this reason.
+    pub(crate) fn invalid<T>(self, message: impl Into<String>) -> Check<T> {
+        Err(Refusal::new(EINVAL, message).of(self))
+    }
 }

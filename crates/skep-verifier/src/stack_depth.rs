@@ -1,6 +1,7 @@
 //! How much stack call chains use together.
 
 use crate::check::stack::StackRange;
+use crate::reason::Reason;
 use crate::refusal::{Check, E2BIG, EACCES, Refusal};
 use crate::verifier::Verifier;
 use skep_isa::{CallTarget, Imm64, Insn};
@@ -49,10 +50,12 @@ impl Verifier<'_> {
                 EACCES,
                 format!("combined stack size of {} calls is {depth}. Too large", chain.len()),
             )
+            .of(Reason::StackTooDeep)
             .hint("move large variables into a map value"));
         }
         if chain.len() > CHAIN_FRAMES {
-            return Err(Refusal::new(E2BIG, format!("the call stack of {} frames is too deep !", chain.len() - 1)));
+            return Err(Refusal::new(E2BIG, format!("the call stack of {} frames is too deep !", chain.len() - 1))
+                .of(Reason::CallDepth));
         }
         self.deepest_chain = self.deepest_chain.max(depth);
         self.check_throws(chain)?;
@@ -61,7 +64,8 @@ impl Verifier<'_> {
             return Err(Refusal::new(
                 EACCES,
                 format!("tail_calls are not allowed when call stack of previous frames is {above} bytes. Too large"),
-            ));
+            )
+            .of(Reason::StackTooDeep));
         }
         for callee in callees {
             self.chain_depth(callee, depth, chain)?;

@@ -11,6 +11,7 @@ use crate::domain::precision::ValueId;
 use crate::domain::register::{Kind, Link, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_isa::{AtomicOp, BinaryOp, Imm64, Operand, Reg, Size, Width};
@@ -156,7 +157,7 @@ impl Verifier<'_> {
     pub(crate) fn negate(&mut self, state: &mut State, width: Width, dst: Reg) -> Check {
         let operand = *state.register(dst);
         if self.is_leak(&operand) {
-            return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+            return Reason::PointerArithmetic.denied(format!("R{} pointer arithmetic prohibited", dst.number()));
         }
         if operand.is_pointer() {
             state.set(dst, Register::UNKNOWN);
@@ -170,7 +171,7 @@ impl Verifier<'_> {
     /// Byte swaps: the result is not tracked.
     pub(crate) fn swap(&mut self, state: &mut State, dst: Reg) -> Check {
         if self.is_leak(state.register(dst)) {
-            return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+            return Reason::PointerArithmetic.denied(format!("R{} pointer arithmetic prohibited", dst.number()));
         }
         state.set(dst, Register::UNKNOWN);
         Ok(())
@@ -197,7 +198,7 @@ impl Verifier<'_> {
                     ));
                 }
                 if offset >= facts.value_size {
-                    return invalid(format!(
+                    return Reason::OutOfBounds.invalid(format!(
                         "invalid access to map value pointer, value_size={} off={offset}",
                         facts.value_size
                     ));
@@ -207,7 +208,9 @@ impl Verifier<'_> {
             Imm64::Function { offset } => {
                 let target = slot as i64 + 1 + i64::from(offset);
                 let subprogram = usize::try_from(target).ok().and_then(|t| self.code.subprogram_at(t));
-                let Some(subprogram) = subprogram else { return invalid("call to invalid destination") };
+                let Some(subprogram) = subprogram else {
+                    return Reason::ControlFlow.invalid("call to invalid destination");
+                };
                 if self.program.btf.is_none_or(|btf| btf.functions.is_empty()) {
                     return invalid("missing btf func_info");
                 }
@@ -268,10 +271,10 @@ impl Verifier<'_> {
         self.check_atomic_place(state, base)?;
         self.check_arena_atomic(state, base, op)?;
         if op == AtomicOp::Cmpxchg && self.is_leak(state.register(Reg::R0)) {
-            return denied("R0 leaks addr into mem");
+            return Reason::PointerLeak.denied("R0 leaks addr into mem");
         }
         if self.is_leak(state.register(src)) {
-            return denied(format!("R{} leaks addr into mem", src.number()));
+            return Reason::PointerLeak.denied(format!("R{} leaks addr into mem", src.number()));
         }
         self.note_access(state, slot, base, false)?;
         let access =
@@ -297,7 +300,7 @@ impl Verifier<'_> {
             Kind::Context | Kind::Packet { .. } | Kind::PacketMeta { .. } | Kind::FlowKeys | Kind::Socket(_)
         );
         if refused {
-            return denied(format!(
+            return Reason::Context.denied(format!(
                 "BPF_ATOMIC stores into R{} {} is not allowed",
                 base.number(),
                 register.type_name()
@@ -319,9 +322,10 @@ impl Verifier<'_> {
     }
 
     fn map_by_fd(&self, fd: i32) -> Check<crate::domain::register::MapRef> {
-        self.maps
-            .by_fd(fd)
-            .ok_or_else(|| Refusal::new(crate::refusal::EBADF, format!("fd {fd} is not pointing to valid bpf_map")))
+        self.maps.by_fd(fd).ok_or_else(|| {
+            Refusal::new(crate::refusal::EBADF, format!("fd {fd} is not pointing to valid bpf_map"))
+                .of(Reason::Argument)
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::check::exception;
 use crate::check::kfunc_signature::KfuncTable;
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
+use crate::reason::Reason;
 
 use crate::domain::register::{Kind, MapRef, PointerFlags};
 use crate::effects::Effects;
@@ -93,7 +94,8 @@ impl<'a> Verifier<'a> {
                     options.limits.program_slots,
                     program.insns.len()
                 ),
-            ));
+            )
+            .of(Reason::TooComplex));
         }
         let exception_callback = exception::callback_slot(program.btf.as_ref())?;
         let mut code = Code::new(program.insns, exception_callback, options.capabilities.contains(Capabilities::BPF))?;
@@ -186,6 +188,7 @@ impl<'a> Verifier<'a> {
             for field in self.maps.special_fields(map).fields() {
                 if field.needs_known_context && self.info.any_context {
                     return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {} yet", field.name))
+                        .of(Reason::SpecialField)
                         .hint("such programs interrupt anything, even whoever holds the lock"));
                 }
             }

@@ -7,6 +7,7 @@ use super::kfunc::KfuncCall;
 use super::memory::Access;
 use crate::domain::register::{Kind, ObjectRef, PointerFlags, Register};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::special_fields::Malformed;
 use crate::verifier::Verifier;
@@ -90,11 +91,11 @@ impl<'a> Verifier<'a> {
         call: &mut KfuncCall,
     ) -> Check {
         let (true, Kind::Object(object)) = (register.is_allocated(), register.kind) else {
-            return invalid(format!("arg#{index} expected pointer to allocated object"));
+            return Reason::Argument.invalid(format!("arg#{index} expected pointer to allocated object"));
         };
         let for_each_cpu = register.flags == PointerFlags::PER_CPU;
         if !for_each_cpu && !register.flags.is_empty() {
-            return invalid(format!("arg#{index} expected pointer to allocated object"));
+            return Reason::Argument.invalid(format!("arg#{index} expected pointer to allocated object"));
         }
         if for_each_cpu != per_cpu {
             let function = if for_each_cpu { "bpf_percpu_obj_drop_impl" } else { "bpf_obj_drop_impl" };
@@ -178,7 +179,7 @@ impl<'a> Verifier<'a> {
     /// The object has moved into a list or tree: the reference is gone, pointers to it stay usable under the lock.
     pub(crate) fn lend_all(&self, state: &mut State, reference: u32) -> Check {
         if !state.holds(reference) {
-            return denied("reference has not been acquired before");
+            return Reason::NotAcquired.denied("reference has not been acquired before");
         }
         state.references.retain(|r| r.id != reference);
         state.change_each(|r| r.reference == reference, |r| self.lend(r));

@@ -7,7 +7,8 @@
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::input::{Capabilities, MapFacts};
-use crate::refusal::{Check, EBUSY, EPERM, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EBUSY, EPERM, Refusal, invalid};
 use crate::tables;
 use crate::verifier::Verifier;
 use skep_abi::map_type::MapFlags;
@@ -75,7 +76,7 @@ impl Verifier<'_> {
         let loops =
             matches!(op, AtomicOp::And { fetch: true } | AtomicOp::Or { fetch: true } | AtomicOp::Xor { fetch: true });
         if loops && state.register(base).kind == Kind::Arena {
-            return denied(format!("BPF_ATOMIC stores into R{} arena is not allowed", base.number()));
+            return Reason::Context.denied(format!("BPF_ATOMIC stores into R{} arena is not allowed", base.number()));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::domain::dynptr::Dynptr;
 use crate::domain::register::{Kind, MapRef, ObjectRef, PointerFlags, Register, type_name};
 use crate::domain::stack::{StackSlot, position};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{ArgKind, DynptrKind, HelperFlags, HelperProto, MemAccess};
@@ -174,14 +175,14 @@ impl Verifier<'_> {
         let register = *state.register(reg);
         let number = reg.number();
         if !register.is_initialised() {
-            return denied(format!("R{number} !read_ok"));
+            return Reason::UninitialisedRegister.denied(format!("R{number} !read_ok"));
         }
         if let ArgKind::Anything = kind {
             if self.is_leak(&register) {
-                return denied(format!("R{number} leaks addr into helper function"));
+                return Reason::PointerLeak.denied(format!("R{number} leaks addr into helper function"));
             }
             if helper.flags.contains(HelperFlags::FLAGS_MUST_BE_ZERO) && index == 1 && !register.is_null() {
-                return invalid(format!("{}() doesn't support non-zero flags", helper.name));
+                return Reason::Argument.invalid(format!("{}() doesn't support non-zero flags", helper.name));
             }
             if helper.flags.contains(HelperFlags::FLAGS_MUST_BE_ZERO) {
                 self.values.mark(register.origin);
@@ -207,7 +208,8 @@ impl Verifier<'_> {
             self.check_dynptr_release(state, reg)?;
         } else if releases && !null {
             if register.reference == 0 && !matches!(register.kind, Kind::Stack(_)) {
-                return invalid(format!("R{number} must be referenced when passed to release function"));
+                return Reason::NotAcquired
+                    .invalid(format!("R{number} must be referenced when passed to release function"));
             }
             facts.released = Some(register.reference);
         }
@@ -255,21 +257,22 @@ impl Verifier<'_> {
         if fits {
             return self.check_btf_argument(reg, given, kind, facts);
         }
-        Err(Refusal::new(EACCES, format!("R{} type={} expected={list}", reg.number(), register.type_name())))
+        Err(Refusal::new(EACCES, format!("R{} type={} expected={list}", reg.number(), register.type_name()))
+            .of(Reason::Argument))
     }
 
     /// A kernel object must be of the struct asked for.
     fn check_btf_argument(&self, reg: Reg, register: &Register, kind: &ArgKind, facts: &CallFacts) -> Check {
         if let (ArgKind::OwnedBtfPtrOrNull, Some(field)) = (kind, facts.exchange) {
             if register.is_nullable() {
-                return denied(format!("Possibly NULL pointer passed to helper arg{}", reg.number()));
+                return Reason::MaybeNull.denied(format!("Possibly NULL pointer passed to helper arg{}", reg.number()));
             }
             return self.check_field_type(reg, register, field);
         }
         let (Kind::Btf(id), ArgKind::BtfPtr { name, .. }) = (register.kind, kind) else { return Ok(()) };
         let found = self.kernel_btf()?.name(id);
         if found != *name {
-            return denied(format!("R{} is of type {found} but {name} is expected", reg.number()));
+            return Reason::Argument.denied(format!("R{} is of type {found} but {name} is expected", reg.number()));
         }
         Ok(())
     }
@@ -278,7 +281,7 @@ impl Verifier<'_> {
     fn check_argument_offset(&self, reg: Reg, register: &Register, helper: &HelperProto, index: usize) -> Check {
         let release = usize::from(helper.release_arg) == index + 1;
         if release && register.offset != 0 && !matches!(register.kind, Kind::Stack(_)) {
-            return invalid(format!(
+            return Reason::NotAcquired.invalid(format!(
                 "R{} must have zero offset when passed to release func or trusted arg to kfunc",
                 reg.number()
             ));
@@ -337,7 +340,7 @@ impl Verifier<'_> {
             ArgKind::SizeOrZero => self.check_size(state, helper, index, reg, true, facts),
             ArgKind::ConstAllocSizeOrZero => {
                 let Some(size) = register.value.as_constant() else {
-                    return denied(format!("R{number} is not a known constant'"));
+                    return Reason::Constant.denied(format!("R{number} is not a known constant'"));
                 };
                 self.values.mark(register.origin);
                 facts.allocation = Some(u32::try_from(size).unwrap_or(u32::MAX));
@@ -389,7 +392,7 @@ impl Verifier<'_> {
     }
 
     fn take_map(&self, register: &Register, facts: &mut CallFacts) -> Check {
-        let Some(map) = register.map() else { return invalid("not a map") };
+        let Some(map) = register.map() else { return Reason::Argument.invalid("not a map") };
         let found = (map, register.map_identity);
         if let Some(timer) = facts.timer_map.filter(|timer| *timer != found) {
             return Err(belongs_to_other("timer", (1, timer.1), (2, found.1)));
@@ -406,7 +409,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         let place = if stack { "stack " } else { "" };
-        denied(format!(
+        Reason::Misaligned.denied(format!(
             "misaligned {place}access off {}+{}+0 size {size}",
             super::memory::short_bits(register),
             register.offset
@@ -431,13 +434,16 @@ impl Verifier<'_> {
             return Ok(());
         };
         if size.value.smin < 0 {
-            return denied(format!("R{number} min value is negative, either use unsigned or 'var &= const'"));
+            return Reason::Negative
+                .denied(format!("R{number} min value is negative, either use unsigned or 'var &= const'"));
         }
         if size.value.umin == 0 && !zero {
-            return denied(format!("R{number} invalid zero-sized read: u64=[{},{}]", size.value.umin, size.value.umax));
+            return Reason::Argument
+                .denied(format!("R{number} invalid zero-sized read: u64=[{},{}]", size.value.umin, size.value.umax));
         }
         if size.value.umax >= MAX_OFFSET as u64 {
-            return denied(format!("R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"));
+            return Reason::Unbounded
+                .denied(format!("R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"));
         }
         let Some(pointer) = Reg::new(index as u8) else { return Ok(()) };
         let bytes = size.value.umax as u32;
@@ -472,7 +478,8 @@ impl Verifier<'_> {
             Err(Refusal::new(
                 EACCES,
                 format!("R{number} type={} expected={}", base.type_name(), type_name(Kind::Stack(0), NONE)),
-            ))
+            )
+            .of(Reason::Argument))
         };
         if base.is_nullable() {
             return wrong();
@@ -480,11 +487,13 @@ impl Verifier<'_> {
         match base.kind {
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 if write && !self.info.packet_write {
-                    return denied("cannot write into packet");
+                    return Reason::ReadOnly.denied("cannot write into packet");
                 }
                 self.check_packet_access(reg, &base, base.offset, size, zero)
             }
-            Kind::MapKey(_) if write => denied(format!("R{number} cannot write into {}", base.type_name())),
+            Kind::MapKey(_) if write => {
+                Reason::ReadOnly.denied(format!("R{number} cannot write into {}", base.type_name()))
+            }
             Kind::MapKey(map) => {
                 let bytes = self.maps.facts(map).key_size;
                 self.check_region(reg, &base, base.offset, size, Region { name: "map key, key_size", bytes }, zero)
@@ -495,7 +504,7 @@ impl Verifier<'_> {
             }
             Kind::Memory(bytes) => {
                 if write && base.flags.contains(PointerFlags::READ_ONLY) {
-                    return denied(format!("R{number} cannot write into {}", base.type_name()));
+                    return Reason::ReadOnly.denied(format!("R{number} cannot write into {}", base.type_name()));
                 }
                 self.check_region(reg, &base, base.offset, size, Region { name: "memory, mem_size", bytes }, zero)
             }
@@ -520,7 +529,7 @@ impl Verifier<'_> {
         facts: &mut CallFacts,
     ) -> Check {
         if size == 0 && !zero {
-            return denied("invalid zero-sized read");
+            return Reason::Argument.denied("invalid zero-sized read");
         }
         let range = self.stack_range(state, reg, base, 0, size, access != MemAccess::Read)?;
         match access {
@@ -541,13 +550,13 @@ impl Verifier<'_> {
 
     pub(crate) fn check_constant_string(&self, reg: Reg, register: &Register) -> Check {
         let number = reg.number();
-        let Kind::MapValue(map) = register.kind else { return invalid("not a map value") };
+        let Kind::MapValue(map) = register.kind else { return Reason::Argument.invalid("not a map value") };
         let facts = self.maps.facts(map);
         if !facts.flags.contains(MapFlags::RDONLY_PROG) || facts.frozen.is_none() {
-            return denied(format!("R{number} does not point to a readonly map'"));
+            return Reason::Argument.denied(format!("R{number} does not point to a readonly map'"));
         }
         let Some(variable) = register.value.as_constant() else {
-            return denied(format!("R{number} is not a constant address'"));
+            return Reason::Constant.denied(format!("R{number} is not a constant address'"));
         };
         let start = (variable as i64).saturating_add(register.offset.into());
         let text = facts.frozen.as_deref().and_then(|bytes| bytes.get(usize::try_from(start).ok()?..));

@@ -4,6 +4,7 @@ use super::context::invalid_access;
 use super::memory::Access;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
 use crate::verifier::Verifier;
 use skep_abi::attach_type::AttachType;
@@ -51,7 +52,8 @@ impl<'a> Verifier<'a> {
             return denied(format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN"));
         }
         if !self.program.gpl_compatible {
-            return denied(format!("Cannot access kernel 'struct {name}' from non-GPL compatible program"));
+            return Reason::Licence
+                .denied(format!("Cannot access kernel 'struct {name}' from non-GPL compatible program"));
         }
         if offset < 0 {
             return denied(format!("R{number} is ptr_{name} invalid negative access: off={offset}"));

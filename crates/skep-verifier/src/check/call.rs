@@ -4,6 +4,7 @@ use super::arguments::CallFacts;
 use super::lock::LockUse;
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::{LockKind, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
 use crate::tables;
 use crate::verifier::Verifier;
@@ -18,7 +19,7 @@ impl Verifier<'_> {
     pub(crate) fn call_helper(&mut self, state: &mut State, slot: usize, id: i32) -> Check {
         let helper = u32::try_from(id).ok().and_then(tables::helper);
         let Some(helper) = helper else {
-            return invalid(format!("invalid func unknown#{id}"));
+            return Reason::HelperNotAllowed.invalid(format!("invalid func unknown#{id}"));
         };
         self.check_may_call(helper)?;
         self.check_helper_may_sleep(state, helper)?;
@@ -82,10 +83,12 @@ impl Verifier<'_> {
                 EINVAL,
                 format!("program of this type cannot use helper bpf_{}#{}", helper.name, helper.id),
             )
+            .of(Reason::HelperNotAllowed)
             .hint(format!("`{}` programs do not have this helper", self.info.name)));
         }
         if helper.flags.contains(HelperFlags::GPL_ONLY) && !self.program.gpl_compatible {
             return Err(Refusal::new(EINVAL, "cannot call GPL-restricted function from non-GPL compatible program")
+                .of(Reason::Licence)
                 .hint("declare a GPL-compatible licence: char LICENSE[] SEC(\"license\") = \"GPL\";"));
         }
         Ok(())
@@ -95,7 +98,7 @@ impl Verifier<'_> {
     fn check_state_for_call(&self, state: &State, helper: &HelperProto) -> Check {
         let allowed = helper.flags.intersects(HelperFlags::ALLOWED_IN_LOCK | HelperFlags::UNLOCKS);
         if !state.locks.is_empty() && !allowed {
-            return invalid("function calls are not allowed while holding a lock");
+            return Reason::Lock.invalid("function calls are not allowed while holding a lock");
         }
         Ok(())
     }
@@ -120,7 +123,7 @@ impl Verifier<'_> {
             return invalid("expected prog array map for tail call");
         }
         if !fits {
-            return invalid(format!(
+            return Reason::Argument.invalid(format!(
                 "cannot pass map_type {} into func bpf_{}#{}",
                 about.map_type.number(),
                 helper.name,
@@ -133,7 +136,7 @@ impl Verifier<'_> {
     /// Gives a reference back: everything that lived by it is gone.
     pub(crate) fn release(&mut self, state: &mut State, reference: u32) -> Check {
         if !state.holds(reference) {
-            return denied("reference has not been acquired before");
+            return Reason::NotAcquired.denied("reference has not been acquired before");
         }
         state.references.retain(|r| r.id != reference);
         let left = self.invalidated();

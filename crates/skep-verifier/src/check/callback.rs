@@ -6,6 +6,7 @@
 use super::arguments::CallFacts;
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, MAX_FRAMES, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, E2BIG, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{Callback, CallbackArg, DynptrKind, HelperFlags, HelperProto};
@@ -131,5 +132,6 @@ impl Verifier<'_> {
 
 pub(crate) fn too_deep(frames: usize) -> Refusal {
     Refusal::new(E2BIG, format!("the call stack of {frames} frames is too deep"))
+        .of(Reason::CallDepth)
         .hint("functions may nest eight deep and may not call themselves")
 }

@@ -2,6 +2,7 @@
 
 use super::memory::{Access, MAX_OFFSET};
 use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::program_type::{ContextInfo, FieldKind};
@@ -106,5 +107,6 @@ fn aligned_inside(offset: i32, size: u32, start: i32, limit: i32) -> bool {
 
 pub(crate) fn invalid_access(offset: i32, size: u32) -> Refusal {
     Refusal::new(EACCES, format!("invalid bpf_context access off={offset} size={size}"))
+        .of(Reason::Context)
         .hint("this program type's context has no such field, or it may not be accessed in this way")
 }

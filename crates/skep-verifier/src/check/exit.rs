@@ -2,7 +2,8 @@
 
 use crate::domain::register::Register;
 use crate::domain::state::State;
-use crate::refusal::{Check, EINVAL, Refusal, denied};
+use crate::reason::Reason;
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_isa::Reg;
 
@@ -27,17 +28,19 @@ impl Verifier<'_> {
         let number = reg.number();
         if !result.is_initialised() {
             return Err(Refusal::new(crate::refusal::EACCES, format!("R{number} !read_ok"))
+                .of(Reason::UninitialisedRegister)
                 .hint(format!("r{number} is the program's result: set it on every path that ends the program")));
         }
         if self.is_leak(&result) {
-            return denied(format!("R{number} leaks addr as return value"));
+            return Reason::PointerLeak.denied(format!("R{number} leaks addr as return value"));
         }
         let Some(range) = crate::tables::return_range(self.info, self.program.attach_type) else { return Ok(()) };
         if !result.is_scalar() {
             return Err(Refusal::new(
                 EINVAL,
                 format!("At program exit the register R{number} is not a known value ({})", result.type_name()),
-            ));
+            )
+            .of(Reason::ReturnRange));
         }
         self.values.mark(result.origin);
         let (low, high) = (result.value.smin32, result.value.smax32);
@@ -52,7 +55,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         if !result.is_initialised() {
-            return denied(format!("R{} !read_ok", reg.number()));
+            return Reason::UninitialisedRegister.denied(format!("R{} !read_ok", reg.number()));
         }
         if !result.is_scalar() {
             return Err(Refusal::new(
@@ -62,7 +65,8 @@ impl Verifier<'_> {
                     reg.number(),
                     result.type_name()
                 ),
-            ));
+            )
+            .of(Reason::ReturnRange));
         }
         Ok(())
     }
@@ -87,6 +91,7 @@ impl Verifier<'_> {
             EINVAL,
             format!("{context} the register R{} has{found} should have been in [{min}, {max}]", reg.number()),
         )
+        .of(Reason::ReturnRange)
         .hint("bound the result on every path to exit"))
     }
 }

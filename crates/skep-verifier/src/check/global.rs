@@ -5,7 +5,8 @@ use super::dynptr::DynptrUse;
 use super::kfunc_signature::DYNPTR_STRUCT;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
-use crate::refusal::{Check, EINVAL, EOPNOTSUPP, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EINVAL, EOPNOTSUPP, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{DynptrKind, MemAccess};
 use skep_btf::{Kind as BtfKind, Type, TypeId};
@@ -69,21 +70,22 @@ impl Verifier<'_> {
             }
             let number = reg.number();
             if !register.is_initialised() {
-                return denied(format!("R{number} !read_ok"));
+                return Reason::UninitialisedRegister.denied(format!("R{number} !read_ok"));
             }
             match argument {
                 GlobalArgument::Number if register.is_scalar() => {}
                 GlobalArgument::Number => return invalid(format!("R{number} is not a scalar")),
                 GlobalArgument::Context => {
                     if register.kind != Kind::Context {
-                        return invalid(format!("R{number} type={} expected=ctx", register.type_name()));
+                        return Reason::Argument
+                            .invalid(format!("R{number} type={} expected=ctx", register.type_name()));
                     }
                     self.check_unmodified(reg, &register, false)?;
                 }
                 GlobalArgument::Memory { nullable: true, .. } if register.is_null() => {}
                 GlobalArgument::Memory { bytes, nullable } => {
                     if !nullable && (register.is_nullable() || register.is_null()) {
-                        return invalid(format!("arg#{index} is expected to be non-NULL"));
+                        return Reason::MaybeNull.invalid(format!("arg#{index} is expected to be non-NULL"));
                     }
                     self.check_passed_memory(state, reg, &register, bytes)?;
                 }
@@ -95,11 +97,14 @@ impl Verifier<'_> {
                         && (nullable || !register.is_nullable());
                     if !fits {
                         let list = "ptr_, trusted_ptr_, rcu_ptr_";
-                        return invalid(format!("R{number} type={} expected={list}", register.type_name()));
+                        return Reason::Argument
+                            .invalid(format!("R{number} type={} expected={list}", register.type_name()));
                     }
                 }
                 GlobalArgument::Arena if register.is_scalar() || register.kind == Kind::Arena => {}
-                GlobalArgument::Arena => return invalid(format!("R{number} is not a pointer to arena or scalar.")),
+                GlobalArgument::Arena => {
+                    return Reason::Argument.invalid(format!("R{number} is not a pointer to arena or scalar."));
+                }
                 GlobalArgument::Untrusted(_) => {}
             }
         }
@@ -111,7 +116,10 @@ impl Verifier<'_> {
         match register.kind {
             Kind::Stack(_) => {}
             Kind::ConstantDynptr(_) => self.check_unmodified(reg, &register, false)?,
-            _ => return invalid(format!("arg#{index} expected pointer to stack or const struct bpf_dynptr")),
+            _ => {
+                return Reason::Argument
+                    .invalid(format!("arg#{index} expected pointer to stack or const struct bpf_dynptr"));
+            }
         }
         self.check_dynptr(state, reg, DynptrUse::Uses { kind: None, constant: true })?;
         Ok(())
@@ -188,7 +196,7 @@ impl Verifier<'_> {
         let (_, resolved) = btf.resolve(ty);
         let Type::Pointer(target) = resolved else {
             if !tags.is_empty() {
-                return invalid(format!("arg#{index} has pointer tag, but is not a pointer type"));
+                return Reason::Argument.invalid(format!("arg#{index} has pointer tag, but is not a pointer type"));
             }
             return match resolved {
                 Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => Ok(GlobalArgument::Number),

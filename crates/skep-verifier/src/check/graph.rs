@@ -9,6 +9,7 @@ use super::kfunc::KfuncCall;
 use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::{Kind, ObjectRef, PointerFlags, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
 use crate::special_fields::{Detail, SpecialField};
 use crate::verifier::Verifier;
@@ -40,7 +41,7 @@ impl Verifier<'_> {
         let owned_object = matches!(register.kind, Kind::Object(_)) && register.flags.is_empty();
         let map_value = matches!(register.kind, Kind::MapValue(_)) && register.flags.is_empty();
         if !owned_object && !map_value {
-            return invalid(format!("arg#{index} expected pointer to map value or allocated object"));
+            return Reason::Argument.invalid(format!("arg#{index} expected pointer to map value or allocated object"));
         }
         if owned_object && register.reference == 0 {
             return invalid("allocated object must be referenced");
@@ -63,6 +64,7 @@ impl Verifier<'_> {
         let lock = self.record_of(register).and_then(|record| record.of_kind(SpecialKind::SpinLock));
         let at = lock.map_or(-1, |lock| i64::from(lock.offset));
         let refusal = Refusal::new(EINVAL, format!("bpf_spin_lock at off={at} must be held for {name}"))
+            .of(Reason::Lock)
             .hint("take the lock in the same map value or object first");
         let other = !state.locks.is_empty();
         Err(if other { refusal.after("held lock and object are not in the same allocation") } else { refusal })
@@ -95,7 +97,7 @@ impl Verifier<'_> {
         let inserts = function.row.rule == KfuncRule::InsertNode;
         if inserts || kind == SpecialKind::ListNode {
             if !matches!(register.kind, Kind::Object(_)) || !register.flags.is_empty() {
-                return invalid(format!("arg#{index} expected pointer to allocated object"));
+                return Reason::Argument.invalid(format!("arg#{index} expected pointer to allocated object"));
             }
             if register.reference == 0 {
                 return invalid("allocated object must be referenced");

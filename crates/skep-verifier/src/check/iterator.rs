@@ -9,6 +9,7 @@ use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::{Reference, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, EPROTO, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::attach_type::AttachType;
@@ -81,7 +82,7 @@ impl Verifier<'_> {
     fn iterator_place(&mut self, state: &State, ty: TypeId) -> Check<IteratorPlace> {
         let register = *state.register(Reg::R1);
         let Kind::Stack(frame) = register.kind else {
-            return invalid("arg#0 expected pointer to an iterator on stack");
+            return Reason::Argument.invalid("arg#0 expected pointer to an iterator on stack");
         };
         let bytes = self.kernel_btf()?.size_of(ty).and_then(|size| usize::try_from(size).ok());
         let Some(count) = bytes.map(|bytes| bytes.div_ceil(8)).filter(|count| (1..=64).contains(count)) else {
@@ -107,7 +108,7 @@ impl Verifier<'_> {
         if state.sleepable || self.program.attach_type.is_some_and(AttachType::iterates_css_tasks) {
             return Ok(());
         }
-        invalid("css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs")
+        Reason::Sleeping.invalid("css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs")
     }
 
     fn begin(&mut self, state: &mut State, function: &KfuncSignature, place: IteratorPlace, id: u32) {

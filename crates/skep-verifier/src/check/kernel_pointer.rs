@@ -9,7 +9,8 @@ use super::memory::{Access, Mode, Stored};
 use super::type_match::has_at;
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register, type_name};
 use crate::domain::state::State;
-use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
 use crate::special_fields::{Detail, KernelPointer, SpecialField, Target};
 use crate::verifier::Verifier;
 use skep_abi::special_field::{KernelPointerKind, SpecialKind};
@@ -63,11 +64,13 @@ impl<'a> Verifier<'a> {
         let plain = !access.aligned
             && matches!(access.mode, Mode::Read | Mode::Write(Stored::Register(_) | Stored::Constant(_)));
         if !plain {
-            return denied("kptr in map can only be accessed using BPF_MEM instruction mode");
+            return Reason::SpecialField.denied("kptr in map can only be accessed using BPF_MEM instruction mode");
         }
         let Mode::Write(stored) = access.mode else { return self.load_kernel_pointer(state, base, pointer) };
         if pointer.kind.is_owning() {
-            return Err(Refusal::new(EACCES, "store to referenced kptr disallowed").hint("use bpf_kptr_xchg"));
+            return Err(Refusal::new(EACCES, "store to referenced kptr disallowed")
+                .of(Reason::SpecialField)
+                .hint("use bpf_kptr_xchg"));
         }
         if pointer.kind == KernelPointerKind::User {
             return denied("store to uptr disallowed");
@@ -75,7 +78,8 @@ impl<'a> Verifier<'a> {
         match stored {
             Stored::Constant(0) => {}
             Stored::Constant(_) | Stored::Data => {
-                return denied(format!("BPF_ST imm must be 0 when storing to kptr at off={}", field.offset));
+                return Reason::SpecialField
+                    .denied(format!("BPF_ST imm must be 0 when storing to kptr at off={}", field.offset));
             }
             Stored::Register(reg) => {
                 let register = *state.register(reg);
@@ -162,22 +166,23 @@ impl<'a> Verifier<'a> {
             && self.maps.facts(map).value_type.is_none()
         {
             let name = &self.maps.facts(map).name;
-            return invalid(format!("map '{name}' has to have BTF in order to use bpf_kptr_xchg"));
+            return Reason::SpecialField.invalid(format!("map '{name}' has to have BTF in order to use bpf_kptr_xchg"));
         }
         if !register.value.is_constant() {
-            return invalid(format!("R{number} doesn't have constant offset. kptr has to be at the constant offset"));
+            return Reason::SpecialField
+                .invalid(format!("R{number} doesn't have constant offset. kptr has to be at the constant offset"));
         }
         let offset = i64::from(register.offset).saturating_add(register.value.smin);
         let record = self.record_of(register).filter(|record| record.of_kind(SpecialKind::KernelPointer).is_some());
         let Some(record) = record else {
-            return invalid(format!("R{number} has no valid kptr"));
+            return Reason::SpecialField.invalid(format!("R{number} has no valid kptr"));
         };
         let field = record.at(offset, SpecialKind::KernelPointer).map(|field| field.detail);
         let Some(Detail::Pointer(pointer)) = field else {
-            return denied(format!("off={offset} doesn't point to kptr"));
+            return Reason::SpecialField.denied(format!("off={offset} doesn't point to kptr"));
         };
         if !pointer.kind.is_owning() {
-            return denied(format!("off={offset} kptr isn't referenced kptr"));
+            return Reason::SpecialField.denied(format!("off={offset} kptr isn't referenced kptr"));
         }
         let target = self.target(self.btf_around(register)?, pointer)?;
         Ok(Exchange { kind: pointer.kind, target })

@@ -8,7 +8,8 @@ use super::type_match::has_at;
 use crate::domain::dynptr::Dynptr;
 use crate::domain::register::{Kind, MapRef, ObjectRef, PointerFlags, Register};
 use crate::domain::state::{Reference, State};
-use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::DynptrKind;
 use skep_abi::kfunc::{KfuncFlags, KfuncRule};
@@ -48,7 +49,7 @@ impl Verifier<'_> {
     /// A call of a function of the kernel.
     pub(crate) fn call_kfunc(&mut self, state: &mut State, slot: usize, id: i32, module: i16) -> Check {
         if !self.program.gpl_compatible {
-            return invalid("cannot call kernel function from non-GPL compatible program");
+            return Reason::Licence.invalid("cannot call kernel function from non-GPL compatible program");
         }
         let function = self.kfuncs.get(id, module)?;
         self.check_may_call_kfunc(state, &function)?;
@@ -91,10 +92,10 @@ impl Verifier<'_> {
             return Err(not_allowed(name));
         }
         if !state.locks.is_empty() && !function.has(KfuncFlags::ALLOWED_IN_LOCK) {
-            return invalid("function calls are not allowed while holding a lock");
+            return Reason::Lock.invalid("function calls are not allowed while holding a lock");
         }
         if function.has(KfuncFlags::SLEEPABLE) && !state.sleepable {
-            return denied(format!("program must be sleepable to call sleepable kfunc {name}"));
+            return Reason::Sleeping.denied(format!("program must be sleepable to call sleepable kfunc {name}"));
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl Verifier<'_> {
         let register = *state.register(reg);
         let number = reg.number();
         if !register.is_initialised() {
-            return denied(format!("R{number} !read_ok"));
+            return Reason::UninitialisedRegister.denied(format!("R{number} !read_ok"));
         }
         match parameter.kind {
             ParameterKind::Ignored => return Ok(()),
@@ -122,7 +123,7 @@ impl Verifier<'_> {
                     return invalid(format!("R{number} is not a scalar"));
                 }
                 if constant && !register.value.is_constant() {
-                    return invalid(format!("R{number} must be a known constant"));
+                    return Reason::Constant.invalid(format!("R{number} must be a known constant"));
                 }
                 if constant {
                     call.constant = register.value.as_constant();
@@ -137,7 +138,7 @@ impl Verifier<'_> {
         let trusting = KfuncFlags::TRUSTED_ARGS | KfuncFlags::RCU | KfuncFlags::RELEASE;
         let may_be_null = register.is_null() || register.is_nullable();
         if function.row.flags.intersects(trusting) && may_be_null && !parameter.nullable {
-            return denied(format!("Possibly NULL pointer passed to trusted arg{index}"));
+            return Reason::MaybeNull.denied(format!("Possibly NULL pointer passed to trusted arg{index}"));
         }
         if register.is_null() {
             self.values.mark(register.origin);
@@ -180,7 +181,7 @@ impl Verifier<'_> {
             ParameterKind::Special(kind) => self.check_special_argument(state, function, (index, reg), kind, call),
             ParameterKind::Callback => {
                 let Kind::Function(subprogram) = register.kind else {
-                    return invalid(format!("arg{index} expected pointer to func"));
+                    return Reason::Argument.invalid(format!("arg{index} expected pointer to func"));
                 };
                 call.callback = Some(subprogram);
                 Ok(())
@@ -262,7 +263,7 @@ impl Verifier<'_> {
     ) -> Check {
         if function.has(KfuncFlags::RELEASE) && register.reference != 0 {
             if register.offset != 0 {
-                return invalid(format!(
+                return Reason::NotAcquired.invalid(format!(
                     "R{} must have zero offset when passed to release func or trusted arg to kfunc",
                     reg.number()
                 ));
@@ -304,7 +305,9 @@ impl Verifier<'_> {
             None => {
                 let kind = btf.ty(pointee).kind();
                 let kind = kind.to_string().to_uppercase();
-                invalid(format!("arg#{index} pointer type {kind} {name} must point to scalar, or struct with scalar"))
+                Reason::Argument.invalid(format!(
+                    "arg#{index} pointer type {kind} {name} must point to scalar, or struct with scalar"
+                ))
             }
             Some(_) if register.is_null() => Ok(()),
             Some(bytes) => self.check_passed_memory(state, reg, &register, bytes),
@@ -321,7 +324,8 @@ impl Verifier<'_> {
 
     fn check_kfunc_context(&self, index: usize, reg: Reg, register: &Register) -> Check {
         if register.kind != Kind::Context {
-            return invalid(format!("arg#{index} expected pointer to ctx, but got {}", register.type_name()));
+            return Reason::Argument
+                .invalid(format!("arg#{index} expected pointer to ctx, but got {}", register.type_name()));
         }
         self.check_unmodified(reg, register, false)
     }
@@ -461,5 +465,5 @@ fn mismatch(function: &KfuncSignature, index: usize, reg: Reg, wanted: &str, fou
         format!(
             "kernel function {name} args#{index} expected pointer to STRUCT {wanted} but R{number} has a pointer to STRUCT {found}"
         ),
-    )
+    ).of(Reason::Argument)
 }

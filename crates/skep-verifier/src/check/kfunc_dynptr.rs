@@ -5,6 +5,7 @@ use super::kfunc::KfuncCall;
 use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::DynptrKind;
@@ -23,7 +24,8 @@ impl Verifier<'_> {
     ) -> Check {
         let register = *state.register(reg);
         if !matches!(register.kind, Kind::Stack(_) | Kind::ConstantDynptr(_)) {
-            return invalid(format!("arg#{index} expected pointer to stack or const struct bpf_dynptr"));
+            return Reason::Argument
+                .invalid(format!("arg#{index} expected pointer to stack or const struct bpf_dynptr"));
         }
         if matches!(register.kind, Kind::ConstantDynptr(_)) {
             self.check_unmodified(reg, &register, false)?;

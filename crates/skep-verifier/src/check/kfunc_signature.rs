@@ -6,6 +6,7 @@
 use super::graph::is_node;
 use crate::cfg::Code;
 use crate::fast_call::Callee;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
 use skep_abi::special_field::{self, SpecialKind};
@@ -192,6 +193,7 @@ fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {
 /// A function that programs of this kind have no access to.
 pub(crate) fn not_allowed(name: &str) -> Refusal {
     Refusal::new(EACCES, format!("calling kernel function {name} is not allowed"))
+        .of(Reason::HelperNotAllowed)
         .hint("this kernel does not offer the function to programs of this type")
 }
 

@@ -7,6 +7,7 @@
 use super::kfunc::KfuncCall;
 use crate::domain::register::{Kind, MapRef, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::special_field::{SpecialKind, struct_name};
@@ -16,7 +17,7 @@ impl Verifier<'_> {
     /// The address of a special field of a map value of which there is one; the map, and which inner map.
     pub(crate) fn check_field_address(&self, reg: Reg, register: &Register, kind: SpecialKind) -> Check<(MapRef, u32)> {
         let (number, name) = (reg.number(), struct_name(kind));
-        let Kind::MapValue(map) = register.kind else { return invalid("not a map value") };
+        let Kind::MapValue(map) = register.kind else { return Reason::Argument.invalid("not a map value") };
         if !register.value.is_constant() {
             return invalid(format!("R{number} doesn't have constant offset. {name} has to be at the constant offset"));
         }

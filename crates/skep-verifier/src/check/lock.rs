@@ -7,6 +7,7 @@
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::{Lock, LockKind, LockPlace, State};
+use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal, invalid};
 use crate::special_fields::Record;
 use crate::verifier::Verifier;
@@ -153,14 +154,15 @@ impl Verifier<'_> {
 
     fn check_no_lock(&self, state: &State, what: &str) -> Check {
         if !state.locks.is_empty() {
-            return invalid(format!("{what} cannot be used inside bpf_spin_lock-ed region"));
+            return Reason::Lock.invalid(format!("{what} cannot be used inside bpf_spin_lock-ed region"));
         }
         Ok(())
     }
 
     fn check_no_reference(&self, state: &State, what: &str) -> Check {
         let Some(first) = state.references.first() else { return Ok(()) };
-        let mut refusal = Refusal::new(EINVAL, format!("{what} would lead to reference leak"));
+        let mut refusal =
+            Refusal::new(EINVAL, format!("{what} would lead to reference leak")).of(Reason::UnreleasedReference);
         for reference in &state.references {
             refusal = refusal.after(format!("Unreleased reference id={} alloc_insn={}", reference.id, reference.slot));
         }
@@ -171,7 +173,7 @@ impl Verifier<'_> {
 fn take(state: &mut State, lock: Lock) -> Check {
     let resilient = lock.kind != LockKind::Spin;
     if !resilient && state.locks.iter().any(|held| held.kind == LockKind::Spin) {
-        return invalid("Locking two bpf_spin_locks are not allowed");
+        return Reason::Lock.invalid("Locking two bpf_spin_locks are not allowed");
     }
     let same = |held: &Lock| held.kind != LockKind::Spin && held.place == lock.place && held.id == lock.id;
     if resilient && state.locks.iter().any(same) {

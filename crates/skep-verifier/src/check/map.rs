@@ -3,6 +3,7 @@
 use super::memory::{Access, Mode, Region};
 use crate::domain::register::{MapRef, Register};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal, denied};
 use crate::special_fields::SpecialField;
 use crate::verifier::Verifier;
@@ -106,13 +107,13 @@ impl Verifier<'_> {
         let number = access.base.number();
         let kernel_struct = crate::tables::map_info(self.maps.facts(map).map_type).kernel_struct;
         if !self.may_leak_pointers() {
-            return denied(format!("R{number} invalid mem access 'map_ptr'"));
+            return Reason::NotAPointer.denied(format!("R{number} invalid mem access 'map_ptr'"));
         }
         if offset < 0 {
             return denied(format!("R{number} is {kernel_struct} invalid negative access: off={offset}"));
         }
         if access.mode.is_write() {
-            return denied(format!("only read from {kernel_struct} is supported"));
+            return Reason::ReadOnly.denied(format!("only read from {kernel_struct} is supported"));
         }
         self.check_btf_struct_read(kernel_struct, offset, access.size)
     }
@@ -129,7 +130,7 @@ fn check_direct_access(base: &Register, offset: i32, size: u32, field: &SpecialF
     }
     let at = base.value.smin + i64::from(offset);
     if at != i64::from(wanted) {
-        return denied(format!("{name} access misaligned expected={wanted} off={at}"));
+        return Reason::Misaligned.denied(format!("{name} access misaligned expected={wanted} off={at}"));
     }
     if size != field.size {
         return denied(format!("{name} access size must be BPF_DW"));
@@ -139,5 +140,6 @@ fn check_direct_access(base: &Register, offset: i32, size: u32, field: &SpecialF
 
 fn no_direct_access(field: &SpecialField) -> Refusal {
     Refusal::new(EACCES, format!("{} cannot be accessed directly by load/store", field.name))
+        .of(Reason::SpecialField)
         .hint("use the helpers made for it")
 }

@@ -3,7 +3,8 @@
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
-use crate::refusal::{Check, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::socket::SocketKind;
 use skep_isa::Reg;
@@ -81,7 +82,7 @@ impl Verifier<'_> {
             Kind::MapValue(map) => self.check_map_value_access(state, &base, map, offset, &access),
             Kind::MapKey(map) => {
                 if access.mode.is_write() {
-                    return denied(format!("write to change key R{number} not allowed"));
+                    return Reason::ReadOnly.denied(format!("write to change key R{number} not allowed"));
                 }
                 let bytes = self.maps.facts(map).key_size;
                 self.check_region(
@@ -96,7 +97,7 @@ impl Verifier<'_> {
             }
             Kind::Memory(bytes) => {
                 if access.mode.is_write() && base.flags.contains(PointerFlags::READ_ONLY) {
-                    return denied(format!("R{number} cannot write into {}", base.type_name()));
+                    return Reason::ReadOnly.denied(format!("R{number} cannot write into {}", base.type_name()));
                 }
                 // Nobody says what is there: such loads give 0 where nothing can be read.
                 if is_probed(base.kind, base.flags) {
@@ -115,14 +116,15 @@ impl Verifier<'_> {
             Kind::Context => self.check_context_access(&base, offset, &access),
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 if access.mode.is_write() && !self.may_write_packet() {
-                    return denied("cannot write into packet");
+                    return Reason::ReadOnly.denied("cannot write into packet");
                 }
                 self.check_packet_access(access.base, &base, offset, access.size, false)?;
                 Ok(Register::UNKNOWN)
             }
             Kind::FlowKeys => {
                 if offset < 0 || offset + access.size as i32 > self.flow_keys_size() {
-                    return denied(format!("invalid access to flow keys off={offset} size={}", access.size));
+                    return Reason::OutOfBounds
+                        .denied(format!("invalid access to flow keys off={offset} size={}", access.size));
                 }
                 Ok(Register::UNKNOWN)
             }
@@ -158,6 +160,7 @@ impl Verifier<'_> {
             _ => return Ok(()),
         };
         Err(Refusal::new(crate::refusal::EACCES, format!("R{} leaks addr into {place}", value.number()))
+            .of(Reason::PointerLeak)
             .hint("only programs with CAP_PERFMON may store pointers where user space can read them"))
     }
 
@@ -192,7 +195,7 @@ impl Verifier<'_> {
         if base.value.bits.add(fixed).is_aligned(access.size.into()) {
             return Ok(());
         }
-        denied(format!(
+        Reason::Misaligned.denied(format!(
             "misaligned {name}access off {}+{}+{} size {}",
             short_bits(base),
             base.offset,
@@ -211,7 +214,7 @@ impl Verifier<'_> {
         if base.value.bits.add(Scalar::constant(fixed as u64).bits).is_aligned(access.size.into()) {
             return Ok(());
         }
-        denied(format!(
+        Reason::Misaligned.denied(format!(
             "misaligned packet access off {ip_align}+{}+{}+{} size {}",
             short_bits(base),
             base.offset,
@@ -245,16 +248,15 @@ impl Verifier<'_> {
         };
         if let Err(line) = inside(base.value.smin.saturating_add(offset.into())) {
             let message = format!("R{number} min value is outside of the allowed memory range");
-            return Err(Refusal::new(crate::refusal::EACCES, message).after(line));
+            return Err(Refusal::new(crate::refusal::EACCES, message).of(Reason::OutOfBounds).after(line));
         }
         if base.value.umax >= MAX_OFFSET as u64 {
-            return denied(format!("R{number} unbounded memory access, make sure to bounds check any such access"));
+            return Reason::Unbounded
+                .denied(format!("R{number} unbounded memory access, make sure to bounds check any such access"));
         }
         if let Err(line) = inside(base.value.umax as i64 + i64::from(offset)) {
             let message = format!("R{number} max value is outside of the allowed memory range");
-            return Err(Refusal::new(crate::refusal::EACCES, message)
-                .after(line)
-                .hint("compare the index with the size before the access"));
+            return Err(Refusal::new(crate::refusal::EACCES, message).of(Reason::OutOfBounds).after(line));
         }
         Ok(())
     }
@@ -268,14 +270,18 @@ impl Verifier<'_> {
     ) -> Check<Register> {
         let number = access.base.number();
         if access.mode.is_write() {
-            return denied(format!("R{number} cannot write into {}", base.type_name()));
+            return Reason::ReadOnly.denied(format!("R{number} cannot write into {}", base.type_name()));
         }
         if base.value.smin < 0 {
             return Err(negative(number));
         }
         let allowed = base.value.as_constant() == Some(0) && kind.may_read(offset, access.size);
         if !allowed {
-            return denied(format!("R{number} invalid {} access off={offset} size={}", base.type_name(), access.size));
+            return Reason::OutOfBounds.denied(format!(
+                "R{number} invalid {} access off={offset} size={}",
+                base.type_name(),
+                access.size
+            ));
         }
         Ok(Register::UNKNOWN)
     }
@@ -284,17 +290,19 @@ impl Verifier<'_> {
     pub(crate) fn check_unmodified(&self, reg: Reg, base: &Register, fixed_allowed: bool) -> Check {
         let (number, name) = (reg.number(), base.type_name());
         if base.offset < 0 {
-            return denied(format!("negative offset {name} ptr R{number} off={} disallowed", base.offset));
+            return Reason::Negative
+                .denied(format!("negative offset {name} ptr R{number} off={} disallowed", base.offset));
         }
         if !fixed_allowed && base.offset != 0 {
             return Err(Refusal::new(
                 crate::refusal::EACCES,
                 format!("dereference of modified {name} ptr R{number} off={} disallowed", base.offset),
             )
+            .of(Reason::Context)
             .hint("use the pointer as it was given, with the offset in the access"));
         }
         if base.value.as_constant() != Some(0) {
-            return denied(format!("variable {name} access var_off={} disallowed", base.value.bits));
+            return Reason::Context.denied(format!("variable {name} access var_off={} disallowed", base.value.bits));
         }
         Ok(())
     }
@@ -314,12 +322,13 @@ pub(crate) fn negative(number: u8) -> Refusal {
         crate::refusal::EACCES,
         format!("R{number} min value is negative, either use unsigned index or do a if (index >=0) check."),
     )
+    .of(Reason::Negative)
 }
 
 fn invalid_access(reg: Reg, base: &Register) -> Refusal {
-    let refusal =
-        Refusal::new(crate::refusal::EACCES, format!("R{} invalid mem access '{}'", reg.number(), base.type_name()));
-    if base.is_nullable() { refusal.hint("compare the pointer with NULL before using it") } else { refusal }
+    let reason = if base.is_nullable() { Reason::MaybeNull } else { Reason::NotAPointer };
+    Refusal::new(crate::refusal::EACCES, format!("R{} invalid mem access '{}'", reg.number(), base.type_name()))
+        .of(reason)
 }
 
 /// Whether a load goes through an address that may lead nowhere.

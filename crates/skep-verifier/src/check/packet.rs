@@ -6,6 +6,7 @@
 use super::memory::{Region, negative};
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal, denied};
 use crate::verifier::Verifier;
 use skep_isa::{Condition, Reg};
@@ -39,8 +40,8 @@ impl Verifier<'_> {
         );
         let region = Region { name: "packet", bytes: range.into() };
         Err(Refusal::new(EACCES, format!("R{number} offset is outside of the {}", region.name))
-            .after(line)
-            .hint("compare the address past the last byte read with data_end first"))
+            .of(Reason::PacketBound)
+            .after(line))
     }
 
     /// What a comparison of a packet pointer with an end teaches about the pointer, in the branch where the condition

@@ -5,7 +5,8 @@ use crate::domain::arithmetic;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
-use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
 use crate::verifier::Verifier;
 use skep_isa::{BinaryOp, Operand, Reg, Width};
 
@@ -61,7 +62,8 @@ impl Verifier<'_> {
                 state.set(dst, Register::UNKNOWN);
                 return Ok(());
             }
-            return denied(format!("R{number} pointer {} pointer prohibited", operator_text(op)));
+            return Reason::PointerArithmetic
+                .denied(format!("R{number} pointer {} pointer prohibited", operator_text(op)));
         }
         let operands = if left.is_pointer() {
             Operands { pointer: left, number: right, swapped: false }
@@ -82,11 +84,12 @@ impl Verifier<'_> {
             if op == BinaryOp::Sub && self.may_leak_pointers() {
                 return Ok(Register::UNKNOWN);
             }
-            return denied(format!("R{at} 32-bit pointer arithmetic prohibited"));
+            return Reason::PointerArithmetic.denied(format!("R{at} 32-bit pointer arithmetic prohibited"));
         }
         let name = pointer.type_name();
         if pointer.is_nullable() {
-            return denied(format!("R{at} pointer arithmetic on {name} prohibited, null-check it first"));
+            return Reason::MaybeNull
+                .denied(format!("R{at} pointer arithmetic on {name} prohibited, null-check it first"));
         }
         // Offsets of what nobody vouches for do not matter.
         if matches!(pointer.kind, Kind::Memory(_)) && pointer.flags.contains(PointerFlags::UNTRUSTED) {
@@ -100,27 +103,29 @@ impl Verifier<'_> {
             _ => true,
         };
         if !allowed {
-            return denied(format!("R{at} pointer arithmetic on {name} prohibited"));
+            return Reason::PointerArithmetic.denied(format!("R{at} pointer arithmetic on {name} prohibited"));
         }
         check_sane_number(&number.value, &name)?;
         check_sane_pointer(pointer)?;
         let result = match op {
             BinaryOp::Add => self.add_to_pointer(pointer, &number.value),
             BinaryOp::Sub if *swapped => {
-                return denied(format!("R{at} tried to subtract pointer from scalar"));
+                return Reason::PointerArithmetic.denied(format!("R{at} tried to subtract pointer from scalar"));
             }
             BinaryOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
-                return denied(format!("R{at} subtraction from stack pointer prohibited"));
+                return Reason::PointerArithmetic.denied(format!("R{at} subtraction from stack pointer prohibited"));
             }
             BinaryOp::Sub => self.subtract_from_pointer(pointer, &number.value),
             BinaryOp::And | BinaryOp::Or | BinaryOp::Xor => {
-                return denied(format!("R{at} bitwise operator {} on pointer prohibited", operator_text(op)));
+                return Reason::PointerArithmetic
+                    .denied(format!("R{at} bitwise operator {} on pointer prohibited", operator_text(op)));
             }
             _ => {
                 return Err(Refusal::new(
                     EACCES,
                     format!("R{at} pointer arithmetic with {} operator prohibited", operator_text(op)),
-                ));
+                )
+                .of(Reason::PointerArithmetic));
             }
         };
         check_sane_number(&result.value, &name)?;
@@ -180,15 +185,14 @@ impl Verifier<'_> {
                 };
                 let offset = (variable as i64).saturating_add(result.offset.into());
                 if !(-512..0).contains(&offset) {
-                    return denied(format!(
-                        "R{number} stack pointer arithmetic goes out of range, prohibited for !root"
-                    ));
+                    return Reason::PointerArithmetic
+                        .denied(format!("R{number} stack pointer arithmetic goes out of range, prohibited for !root"));
                 }
             }
             Kind::MapValue(map) => {
                 let checked = self.check_map_value_region(dst, result, map, result.offset, 1, false);
                 if checked.is_err() {
-                    return denied(format!(
+                    return Reason::PointerArithmetic.denied(format!(
                         "R{number} pointer arithmetic of map value goes out of range, prohibited for !root"
                     ));
                 }
@@ -203,7 +207,8 @@ fn check_sane_number(value: &Scalar, name: &str) -> Check {
     if let Some(constant) = value.as_constant() {
         let constant = constant as i64;
         if constant >= MAX_OFFSET || constant <= -MAX_OFFSET {
-            return invalid(format!("math between {name} pointer and {constant} is not allowed"));
+            return Reason::PointerArithmetic
+                .invalid(format!("math between {name} pointer and {constant} is not allowed"));
         }
     }
     if value.smin == i64::MIN {
@@ -211,10 +216,11 @@ fn check_sane_number(value: &Scalar, name: &str) -> Check {
             EINVAL,
             format!("math between {name} pointer and register with unbounded min value is not allowed"),
         )
+        .of(Reason::Unbounded)
         .hint("bound the number from below first, or keep it unsigned and masked"));
     }
     if value.smin >= MAX_OFFSET || value.smin <= -MAX_OFFSET {
-        return invalid(format!("value {} makes {name} pointer be out of bounds", value.smin));
+        return Reason::Negative.invalid(format!("value {} makes {name} pointer be out of bounds", value.smin));
     }
     Ok(())
 }
@@ -222,7 +228,8 @@ fn check_sane_number(value: &Scalar, name: &str) -> Check {
 fn check_sane_pointer(pointer: &Register) -> Check {
     let offset = i64::from(pointer.offset);
     if offset >= MAX_OFFSET || offset <= -MAX_OFFSET {
-        return invalid(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
+        return Reason::PointerArithmetic
+            .invalid(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
     }
     Ok(())
 }

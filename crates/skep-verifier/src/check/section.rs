@@ -4,7 +4,8 @@
 
 use crate::domain::register::PointerFlags;
 use crate::domain::state::State;
-use crate::refusal::{Check, EINVAL, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, EINVAL, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{HelperFlags, HelperProto};
 
@@ -59,10 +60,13 @@ impl Verifier<'_> {
         }
         if !state.sleepable {
             return Err(Refusal::new(EINVAL, "helper call might sleep in a non-sleepable prog")
+                .of(Reason::Sleeping)
                 .hint("sleepable programs have sections that end in `.s`, such as SEC(\"fentry.s/...\")"));
         }
         match open_region(state) {
-            Some(region) => invalid(format!("sleepable helper bpf_{}#{} in {region}", helper.name, helper.id)),
+            Some(region) => {
+                Reason::Sleeping.invalid(format!("sleepable helper bpf_{}#{} in {region}", helper.name, helper.id))
+            }
             None => Ok(()),
         }
     }
@@ -70,7 +74,7 @@ impl Verifier<'_> {
     /// The same for a kernel function, known to be called from a sleepable program.
     pub(crate) fn check_kfunc_may_sleep(&self, state: &State, name: &str) -> Check {
         match open_region(state) {
-            Some(region) => denied(format!("kernel func {name} is sleepable within {region}")),
+            Some(region) => Reason::Sleeping.denied(format!("kernel func {name} is sleepable within {region}")),
             None => Ok(()),
         }
     }
@@ -81,6 +85,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         Err(Refusal::new(EINVAL, "a non-sleepable BPF program context")
+            .of(Reason::Sleeping)
             .after("global functions that may sleep are not allowed in non-sleepable context,")
             .after("i.e., in a RCU/IRQ/preempt-disabled section, or in"))
     }

@@ -5,6 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::State;
+use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
 use skep_isa::Reg;
@@ -75,7 +76,7 @@ impl Verifier<'_> {
             Some(value) => (offset.wrapping_add(value as i64), offset.wrapping_add(value as i64)),
             None => {
                 if base.value.smax >= MAX_OFFSET || base.value.smin <= -MAX_OFFSET {
-                    return denied(format!("invalid unbounded variable-offset{how} stack R{number}"));
+                    return Reason::Unbounded.denied(format!("invalid unbounded variable-offset{how} stack R{number}"));
                 }
                 (base.value.smin + offset, base.value.smax + offset)
             }
@@ -96,9 +97,7 @@ impl Verifier<'_> {
                 ),
             };
             let errno = if min < -depth || min >= 0 { EACCES } else { EINVAL };
-            return Err(
-                Refusal::new(errno, message).hint("a function's stack is 512 bytes, at negative offsets from r10")
-            );
+            return Err(Refusal::new(errno, message).of(Reason::StackBounds));
         }
         let range = StackRange { frame: frame.into(), min: min as i32, end: end as i32, fixed: constant.is_some() };
         self.note_stack_depth(range);
@@ -113,12 +112,12 @@ impl Verifier<'_> {
         if found.is_spill() {
             if size == 8 && found.spill_size() == 8 {
                 if access.mode == Mode::ReadOnly && self.is_leak(&found.spilled) {
-                    return denied(format!("leaking pointer from stack off {}", range.min));
+                    return Reason::PointerLeak.denied(format!("leaking pointer from stack off {}", range.min));
                 }
                 return Ok(found.spilled);
             }
             if !found.spilled.is_scalar() {
-                return denied("invalid size of register fill");
+                return Reason::StackMisuse.denied("invalid size of register fill");
             }
             if byte == 0 && size <= usize::from(found.spill_size()) {
                 let mut filled = found.spilled;
@@ -145,6 +144,7 @@ impl Verifier<'_> {
         let unreadable = |b: &ByteKind| b.is_object() || *b == ByteKind::Invalid && !self.may_read_uninitialised();
         if let Some(bad) = bytes.iter().position(unreadable) {
             return Err(Refusal::new(EACCES, format!("invalid read from stack off {}+{bad} size {size}", range.min))
+                .of(Reason::UninitialisedStack)
                 .hint("write to the stack before reading it"));
         }
         if bytes.iter().all(|b| *b == ByteKind::Zero) {
@@ -184,17 +184,18 @@ impl Verifier<'_> {
         let depth = state.depth();
         let old = state.frames[range.frame].stack.get(slot).cloned().unwrap_or(StackSlot::EMPTY);
         if !self.may_leak_pointers() && old.is_pointer() && size != 8 {
-            return denied("attempt to corrupt spilled pointer on stack");
+            return Reason::StackMisuse.denied("attempt to corrupt spilled pointer on stack");
         }
         let overwritten = self.overwrite_dynptr(state, range.frame, slot)?;
         let mut new = if overwritten { StackSlot::EMPTY } else { old };
         match value {
             Some(value) if value.is_pointer() => {
                 if size != 8 {
-                    return denied("invalid size of register spill");
+                    return Reason::StackMisuse.denied("invalid size of register spill");
                 }
                 if range.frame != depth && matches!(value.kind, Kind::Stack(_)) {
-                    return invalid("cannot spill pointers to stack into stack frame of the caller");
+                    return Reason::StackMisuse
+                        .invalid("cannot spill pointers to stack into stack frame of the caller");
                 }
                 new = StackSlot { bytes: [ByteKind::Spill; 8], spilled: value };
             }
@@ -224,7 +225,7 @@ impl Verifier<'_> {
             Stored::Register(reg) => {
                 let value = *state.register(reg);
                 if self.is_leak(&value) {
-                    return denied(format!("R{} leaks addr into stack", reg.number()));
+                    return Reason::PointerLeak.denied(format!("R{} leaks addr into stack", reg.number()));
                 }
                 if value.is_null() {
                     self.values.mark(value.origin);
@@ -252,7 +253,7 @@ impl Verifier<'_> {
                 ));
             }
             if slot.bytes[byte] == ByteKind::Invalid && !may_read {
-                return invalid(format!(
+                return Reason::UninitialisedStack.invalid(format!(
                     "uninit stack in range of var-offset write prohibited for !root; insn {slot_number}, off: {offset}"
                 ));
             }
@@ -326,7 +327,7 @@ impl Verifier<'_> {
         let stack = &state.frames[range.frame].stack;
         let hit = |offset: &i32| stack.get(position(*offset).0).is_some_and(StackSlot::is_pointer);
         if (range.min..range.end).any(|offset| hit(&offset)) {
-            return denied("attempt to corrupt spilled pointer on stack");
+            return Reason::StackMisuse.denied("attempt to corrupt spilled pointer on stack");
         }
         Ok(())
     }
@@ -363,7 +364,7 @@ fn uninitialised(reg: Reg, base: &Register, range: StackRange, offset: i32, size
     } else {
         format!("invalid read from stack R{number} var_off {}+{step} size {size}", base.value.bits)
     };
-    Refusal::new(EACCES, message).hint("write to these bytes of the stack before passing them")
+    Refusal::new(EACCES, message).of(Reason::UninitialisedStack)
 }
 
 /// Stores the low `size` bytes of a number at the start of a slot.

@@ -4,7 +4,8 @@ use super::callback::too_deep;
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::{CallbackFrame, Frame, MAX_FRAMES, State};
 use crate::input::ProgramBtf;
-use crate::refusal::{Check, Refusal, denied, invalid};
+use crate::reason::Reason;
+use crate::refusal::{Check, Refusal};
 use crate::verifier::Verifier;
 use skep_isa::Reg;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ impl Verifier<'_> {
     pub(crate) fn call_subprogram(&mut self, state: &mut State, slot: usize, offset: i32) -> Check {
         let target = slot as i64 + 1 + i64::from(offset);
         let subprogram = usize::try_from(target).ok().and_then(|t| self.code.subprogram_at(t));
-        let Some(subprogram) = subprogram else { return invalid("call to invalid destination") };
+        let Some(subprogram) = subprogram else { return Reason::ControlFlow.invalid("call to invalid destination") };
         if self.signatures.is_global(subprogram) {
             return self.call_global(state, slot, subprogram);
         }
@@ -35,7 +36,8 @@ impl Verifier<'_> {
     /// A global function is verified by itself: here only its arguments count, and its result is any number.
     fn call_global(&mut self, state: &mut State, slot: usize, subprogram: usize) -> Check {
         if !state.locks.is_empty() {
-            return invalid("global function calls are not allowed while holding a lock, use static function instead");
+            return Reason::Lock
+                .invalid("global function calls are not allowed while holding a lock, use static function instead");
         }
         self.check_global_may_sleep(state, subprogram)?;
         self.check_global_arguments(state, subprogram).map_err(|refusal| {
@@ -61,7 +63,7 @@ impl Verifier<'_> {
         let frame = state.frame().clone();
         let result = frame.registers[0];
         if matches!(result.kind, Kind::Stack(_)) {
-            return invalid("cannot return stack pointer to the caller");
+            return Reason::StackMisuse.invalid("cannot return stack pointer to the caller");
         }
         match frame.callback {
             Some(callback) => {
@@ -92,9 +94,10 @@ impl Verifier<'_> {
     pub(crate) fn check_callback_result(&mut self, result: &Register, callback: CallbackFrame, context: &str) -> Check {
         if !result.is_scalar() {
             if !result.is_initialised() {
-                return denied("R0 !read_ok");
+                return Reason::UninitialisedRegister.denied("R0 !read_ok");
             }
-            return denied(format!("R0 not a scalar value at callback return ({})", result.type_name()));
+            return Reason::ReturnRange
+                .denied(format!("R0 not a scalar value at callback return ({})", result.type_name()));
         }
         self.values.mark(result.origin);
         self.check_range(Reg::R0, result, callback.returns, context)

@@ -30,7 +30,7 @@ pub(crate) struct Log<'a> {
     /// Per visit: its slot, and where the text ended then.
     visits: Vec<(u32, usize)>,
     /// The instruction looked at last, whose outcome is still to be told.
-    last: Option<Last>,
+    last: Option<Box<Last>>,
     /// Where the text ended after an instruction's line, and how long that line is.
     open: Option<(usize, usize)>,
 }
@@ -148,7 +148,7 @@ impl<'a> Log<'a> {
         self.line(&line);
         self.open = Some((self.text.len(), line.len()));
         self.note_visit(slot);
-        self.last = Some(Last { slot, insn: *insn, state: state.clone() });
+        self.last = Some(Box::new(Last { slot, insn: *insn, state: state.clone() }));
     }
 
     /// A path ended because an old state covers it.
@@ -309,7 +309,7 @@ enum Arrival {
     /// The program or function begins.
     Start,
     /// From the instruction looked at last.
-    Next(Last),
+    Next(Box<Last>),
     /// From a branch at that slot, left for later.
     Branch(usize),
 }
