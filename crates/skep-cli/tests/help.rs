@@ -52,14 +52,15 @@ fn prepare(directory: &Path) {
     for name in ["firewall", "hello", "opensnoop"] {
         copy(&format!("examples/{name}/{name}.bpf.c"), &format!("{name}.bpf.c"));
     }
-    copy("tests/cli/programs/expectations.bpf.c", "tests.bpf.c");
+    std::fs::create_dir(directory.join("tests")).expect("a directory");
+    copy("tests/cli/programs/expectations.bpf.c", "tests/expectations.bpf.c");
     copy("captures/mixed.pcap", "traffic.pcap");
     let kernel = std::fs::read("/sys/kernel/btf/vmlinux").expect("the running kernel's BTF");
     std::fs::write(directory.join("vmlinux-5.15"), kernel).expect("a file");
     std::fs::write(directory.join("program.s"), "r0 = 0\nexit\n").expect("a file");
     let event = r#"{"task": {"pid": 7, "comm": "cat"}, "event": {"syscall_enter": {"number": 257, "args": [-100, "/etc/hostname", 0, 0]}}}"#;
     std::fs::write(directory.join("opens.jsonl"), format!("{event}\n")).expect("a file");
-    shell(directory, "skep build hello.bpf.c opensnoop.bpf.c tests.bpf.c").expect("the examples compile");
+    shell(directory, "skep build hello.bpf.c opensnoop.bpf.c tests/expectations.bpf.c").expect("the examples compile");
 }
 
 #[test]

@@ -27,7 +27,7 @@ use std::sync::Arc;
   skep check *.o --format csv
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
-  skep check tests.bpf.o --selftest             programs that must fail, must they?
+  skep check tests/*.o --selftest               programs that must fail, must they?
 
 Verdicts: accept, reject, and env: something outside of the program is missing.
 Exit status: 0 all accepted, 1 some refused, 2 unusable input or env; with --selftest 0 no test failed, 1 some
