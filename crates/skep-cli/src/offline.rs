@@ -7,6 +7,7 @@ use skep_object::{
     ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapOrigin, MapSpec, ObjectSpec, ProgramKind,
     ProgramSpec, Resolver,
 };
+use skep_verifier::observe::Observer;
 use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
 use std::sync::Arc;
 
@@ -58,6 +59,16 @@ impl<'a> Offline<'a> {
 
     /// Links and verifies one program, under the flags of its load.
     pub(crate) fn check(&self, program: &ProgramSpec, options: &Options<'_>) -> Verdict {
+        self.check_observed(program, options, None)
+    }
+
+    /// The same, while `observer` watches.
+    pub(crate) fn check_observed(
+        &self,
+        program: &ProgramSpec,
+        options: &Options<'_>,
+        observer: Option<&mut dyn Observer>,
+    ) -> Verdict {
         let Some(kind) = &program.kind else {
             return Verdict::Environment(format!("section '{}' names no known program type", program.section));
         };
@@ -94,7 +105,11 @@ impl<'a> Offline<'a> {
             test_state_frequency: program.load_flags.contains(ProgramFlags::TEST_STATE_FREQ),
             ..options.clone()
         };
-        match skep_verifier::verify(&input, &options) {
+        let outcome = match observer {
+            Some(observer) => skep_verifier::verify_observed(&input, &options, observer),
+            None => skep_verifier::verify(&input, &options),
+        };
+        match outcome {
             Ok(verified) => Verdict::Accept(Box::new(verified)),
             Err(rejection) => Verdict::Reject(Box::new(with_poison(rejection, &linked))),
         }

@@ -27,6 +27,11 @@ pub trait Observer {
     fn covered(&mut self, slot: usize, state: &StateView<'_>) {
         _ = (slot, state);
     }
+
+    /// The state before `slot` is kept, for others to be compared with.
+    fn kept(&mut self, slot: usize) {
+        _ = slot;
+    }
 }
 
 /// The state of one path before one instruction.

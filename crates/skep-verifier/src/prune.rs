@@ -212,6 +212,9 @@ impl Verifier<'_> {
         state.separate_origins(&mut self.values);
         let checkpoints = &mut self.exploration.checkpoints;
         checkpoints.keep(state);
+        if let Some(observer) = &mut self.observer {
+            observer.kept(state.slot);
+        }
         (checkpoints.processed, checkpoints.jumps) = (self.exploration.processed, self.exploration.jumps);
     }
 

@@ -1,5 +1,7 @@
 //! `skep check`: would the verifier accept these programs, and if not, why.
 
+mod compare;
+mod costs;
 mod csv;
 mod linux;
 mod row;
@@ -11,11 +13,14 @@ use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::Output;
 use crate::{input, kernels, style, target_btf};
 use clap::{Args, ValueEnum};
+use compare::{Comparison, Measured};
+use costs::CostCounter;
 use row::{Row, Verdicts};
 use skep_abi::command::ProgramFlags;
 use skep_btf::Btf;
 use skep_kernel::Kernel;
 use skep_object::{Expectations, ObjectSpec, ProgramSpec};
+use skep_verifier::observe::Observer;
 use skep_verifier::{LogLevel, Options};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,10 +33,12 @@ use std::sync::Arc;
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
   skep check tests/*.o --selftest               programs that must fail, must they?
+  skep check firewall.bpf.o --statistics        which lines cost the verifier most
+  skep check firewall.bpf.o --json > base.json; skep check firewall.bpf.o --compare base.json
 
 Verdicts: accept, reject, and env: something outside of the program is missing.
 Exit status: 0 all accepted, 1 some refused, 2 unusable input or env; with --selftest 0 no test failed, 1 some
-failed, 2 unusable input.")]
+failed, 2 unusable input; with --compare 1 where a verdict is worse.")]
 pub(crate) struct Check {
     /// BPF objects
     #[arg(required = true)]
@@ -59,6 +66,15 @@ pub(crate) struct Check {
     /// Tests at a time (default: one per CPU)
     #[arg(long, value_name = "N", requires = "selftest", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// Show where the verifier's work goes, by source line
+    #[arg(long, conflicts_with = "selftest")]
+    statistics: bool,
+    /// Compare with another run: an object, or what `skep check --json` printed; so may be the OBJECTS
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["selftest", "statistics"])]
+    compare: Option<PathBuf>,
+    /// With --compare, leave out changes by less than so many percent
+    #[arg(long, value_name = "PERCENT", requires = "compare", default_value_t = 0.0)]
+    threshold: f64,
     /// Whose verifier to ask
     #[arg(long, value_enum, default_value = "user")]
     kernel: kernels::Choice,
@@ -83,6 +99,9 @@ impl Check {
             return self.run_selftests(output);
         }
         let verifier = self.verifier()?;
+        if let Some(base) = &self.compare {
+            return self.run_comparison(base, &verifier, output);
+        }
         let mut rows = Vec::new();
         let mut unusable = false;
         for path in &self.objects {
@@ -103,6 +122,20 @@ impl Check {
         Ok(if unusable { error::Exit::Unusable } else { verdicts.exit() })
     }
 
+    /// Compares the objects, or the results that they are, with those of `base`.
+    fn run_comparison(&self, base: &Path, verifier: &Verifier, output: Output) -> Outcome {
+        let measure = |path: &Path| -> Result<Vec<Measured>, Failure> {
+            if compare::holds_results(&input::read(path)?) {
+                return compare::read_results(path);
+            }
+            Ok(Verdicts(self.check_object(path, verifier)?).measured())
+        };
+        let new = self.objects.iter().map(|path| measure(path)).collect::<Result<Vec<_>, _>>()?.concat();
+        let comparison = Comparison::new(measure(base)?, new, self.threshold);
+        output.print(&comparison)?;
+        Ok(comparison.exit())
+    }
+
     /// What all objects share: reading a kernel's BTF takes longer than most verifications.
     fn verifier(&self) -> Result<Verifier, Failure> {
         Ok(match self.kernel {
@@ -110,6 +143,11 @@ impl Check {
             kernels::Choice::Linux if self.btf.is_some() => {
                 return Err(Failure::new(
                     "Linux checks programs against its own BTF: --btf goes without --kernel linux",
+                ));
+            }
+            kernels::Choice::Linux if self.statistics => {
+                return Err(Failure::new(
+                    "Linux does not say where its work goes: --statistics goes without --kernel linux",
                 ));
             }
             kernels::Choice::Linux => Verifier::Linux(self.kernel.open()?),
@@ -162,11 +200,14 @@ impl Check {
             .iter()
             .map(|program| {
                 let row = Row::new(name, program);
-                match offline.check(program, &options) {
+                let mut counter = self.statistics.then(|| CostCounter::new(program));
+                let observer = counter.as_mut().map(|counter| counter as &mut dyn Observer);
+                let row = match offline.check_observed(program, &options, observer) {
                     Verdict::Accept(verified) => row.accepted(&verified),
                     Verdict::Reject(rejection) => row.rejected(*rejection),
-                    Verdict::Environment(reason) => Row { message: reason, ..row },
-                }
+                    Verdict::Environment(reason) => return Row { message: reason, ..row },
+                };
+                Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row }
             })
             .collect()
     }

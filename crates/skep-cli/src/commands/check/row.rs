@@ -1,5 +1,6 @@
 //! One program's verdict, as every format prints it.
 
+use super::costs::LineCosts;
 use crate::error::Exit;
 use serde::Serialize;
 use skep_object::ProgramSpec;
@@ -27,6 +28,9 @@ pub(super) struct Row {
     pub(super) source: Option<Source>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
+    /// What each source line took, if asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) costs: Option<LineCosts>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) log: String,
 }
@@ -61,6 +65,7 @@ impl Row {
             instruction: None,
             source: None,
             hint: None,
+            costs: None,
             log: String::new(),
         }
     }

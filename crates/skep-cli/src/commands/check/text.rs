@@ -46,6 +46,7 @@ impl Row {
         if let Some(hint) = &self.hint {
             writeln!(out, "  hint: {}", printable(hint))?;
         }
+        self.costs.iter().try_for_each(|costs| costs.text(out))?;
         self.log.lines().try_for_each(|line| writeln!(out, "  | {}", printable(line)))
     }
 }
