@@ -76,8 +76,9 @@ pub struct SpecialStruct {
     pub place: SpecialPlace,
     /// How many there may be.
     pub count: SpecialCount,
-    /// Programs that may interrupt anything cannot use maps with it: they might interrupt whoever uses the field.
-    pub needs_known_context: bool,
+    /// Programs that may interrupt anything cannot use maps with it: they might interrupt whoever uses the field. How
+    /// Linux calls what they cannot use.
+    pub needs_known_context: Option<&'static str>,
     /// First Linux release that has it.
     pub since: Version,
 }
@@ -85,12 +86,12 @@ pub struct SpecialStruct {
 const fn row(name: &'static str, kind: SpecialKind, size: u32, since: Version) -> SpecialStruct {
     let (place, count) = (SpecialPlace::Both, SpecialCount::One);
     let alignment = if size < 8 { size } else { 8 };
-    SpecialStruct { name, kind, size, alignment, place, count, needs_known_context: false, since }
+    SpecialStruct { name, kind, size, alignment, place, count, needs_known_context: None, since }
 }
 
 impl SpecialStruct {
-    const fn in_known_context(self) -> Self {
-        SpecialStruct { needs_known_context: true, ..self }
+    const fn in_known_context(self, name: &'static str) -> Self {
+        SpecialStruct { needs_known_context: Some(name), ..self }
     }
 
     const fn only_in(self, place: SpecialPlace) -> Self {
@@ -102,19 +103,21 @@ impl SpecialStruct {
     }
 }
 
-/// The structs.
+/// The structs, in the order in which Linux asks whether a program may use maps with them.
 pub const SPECIAL_STRUCTS: &[SpecialStruct] = {
     use SpecialCount::{Arrays, Members};
     use SpecialPlace::{MapValues, Objects};
+    const ROOTS: &str = "bpf_{list_head,rb_root}";
+    const LOCKS: &str = "bpf_spin_lock";
     &[
-        row("bpf_spin_lock", SpecialKind::SpinLock, 4, Version(5, 1)).in_known_context(),
-        row("bpf_res_spin_lock", SpecialKind::ResilientSpinLock, 4, Version(6, 15)),
-        row("bpf_timer", SpecialKind::Timer, 16, Version(5, 15)).in_known_context().only_in(MapValues),
-        row("bpf_wq", SpecialKind::WorkQueue, 16, Version(6, 10)).only_in(MapValues),
+        row("bpf_list_head", SpecialKind::ListHead, 16, Version(6, 2)).in_known_context(ROOTS).several(Arrays),
+        row("bpf_rb_root", SpecialKind::TreeRoot, 16, Version(6, 3)).in_known_context(ROOTS).several(Arrays),
+        row("bpf_spin_lock", SpecialKind::SpinLock, 4, Version(5, 1)).in_known_context(LOCKS),
+        row("bpf_res_spin_lock", SpecialKind::ResilientSpinLock, 4, Version(6, 15)).in_known_context(LOCKS),
+        row("bpf_timer", SpecialKind::Timer, 16, Version(5, 15)).in_known_context("bpf_timer").only_in(MapValues),
+        row("bpf_wq", SpecialKind::WorkQueue, 16, Version(6, 10)).in_known_context("bpf_wq").only_in(MapValues),
         row("bpf_task_work", SpecialKind::TaskWork, 8, Version(6, 18)).only_in(MapValues),
-        row("bpf_list_head", SpecialKind::ListHead, 16, Version(6, 2)).several(Arrays),
         row("bpf_list_node", SpecialKind::ListNode, 24, Version(6, 2)).several(Members).only_in(Objects),
-        row("bpf_rb_root", SpecialKind::TreeRoot, 16, Version(6, 3)).several(Arrays),
         row("bpf_rb_node", SpecialKind::TreeNode, 32, Version(6, 3)).several(Members).only_in(Objects),
         row("bpf_refcount", SpecialKind::ReferenceCount, 4, Version(6, 4)),
     ]

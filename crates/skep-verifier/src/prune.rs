@@ -8,12 +8,13 @@
 //! inside are compared by ranges alone.
 
 use crate::domain::register::Register;
-use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
+use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, same_calls};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
 use crate::verifier::Verifier;
+use skep_abi::helper::HelperFlags;
 use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
 use std::rc::Rc;
@@ -85,7 +86,8 @@ impl Verifier<'_> {
     fn calls_back(&self, slot: usize) -> bool {
         match self.code.get(slot) {
             Some(Insn::Call(skep_isa::CallTarget::Helper(id))) => {
-                u32::try_from(*id).ok().and_then(crate::tables::helper).is_some_and(|h| h.callback.is_some())
+                let helper = u32::try_from(*id).ok().and_then(crate::tables::helper);
+                helper.is_some_and(|h| h.callback.is_some() && !h.flags.contains(HelperFlags::ASYNC_CALLBACK))
             }
             Some(insn) => self.kfuncs.calls_back(insn),
             None => false,
@@ -118,6 +120,9 @@ impl Verifier<'_> {
     /// An old state from which the present one came.
     fn compare_in_loop(&mut self, id: CheckpointId, state: &State, forced: bool, recent: bool) -> Check<Verdict> {
         let slot = state.slot;
+        if self.is_other_entry(id, state) {
+            return Ok(Verdict::Different { keep_new: forced || !recent });
+        }
         let (depth, iterations) =
             self.exploration.checkpoints.get(id).map_or((0, 0), |c| (c.state.may_goto_depth, c.state.iterations));
         let iterates = self.iterates(slot);
@@ -151,6 +156,14 @@ impl Verifier<'_> {
         }
         // States of one loop are kept only now and then.
         Ok(Verdict::Different { keep_new: forced || !recent })
+    }
+
+    /// Whether the old state is of another call of a function that runs later: being there again is no loop, and the
+    /// old path, which this one was put aside on, is not known to be safe yet.
+    fn is_other_entry(&self, id: CheckpointId, state: &State) -> bool {
+        let runs_later = state.frame().callback.is_some_and(|callback| callback.kind == CallbackKind::Later);
+        let old = self.exploration.checkpoints.get(id);
+        runs_later && old.is_some_and(|old| old.state.later_entries != state.later_entries)
     }
 
     fn same_callback_depth(&self, id: CheckpointId, state: &State) -> bool {

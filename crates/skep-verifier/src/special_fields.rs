@@ -16,8 +16,6 @@ pub(crate) struct SpecialField {
     pub(crate) name: &'static str,
     /// Which it is.
     pub(crate) kind: SpecialKind,
-    /// Not for programs that may interrupt anything.
-    pub(crate) needs_known_context: bool,
     /// Byte offset in the value.
     pub(crate) offset: u32,
     /// Bytes.
@@ -73,10 +71,6 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn fields(&self) -> &[SpecialField] {
-        &self.fields
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
@@ -272,8 +266,8 @@ impl Search<'_> {
             SpecialKind::TreeRoot => Detail::Root(self.root(declaration, SpecialKind::TreeNode)?),
             _ => Detail::None,
         };
-        let SpecialStruct { name, kind, needs_known_context, .. } = *row;
-        self.push(SpecialField { name, kind, needs_known_context, offset, size, detail })
+        let SpecialStruct { name, kind, .. } = *row;
+        self.push(SpecialField { name, kind, offset, size, detail })
     }
 
     fn push(&mut self, field: SpecialField) -> Result<(), Malformed> {
@@ -361,8 +355,8 @@ impl Search<'_> {
         }
         let pointer = self.pointer_to(*kind, target)?;
         let detail = Detail::Pointer(pointer);
-        let (name, needs_known_context) = (kind.name(), false);
-        self.push(SpecialField { name, kind: SpecialKind::KernelPointer, needs_known_context, offset, size: 8, detail })
+        let name = kind.name();
+        self.push(SpecialField { name, kind: SpecialKind::KernelPointer, offset, size: 8, detail })
     }
 
     fn pointer_to(&self, kind: KernelPointerKind, target: TypeId) -> Result<KernelPointer, Malformed> {

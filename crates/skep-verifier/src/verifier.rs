@@ -23,6 +23,7 @@ use crate::stack_depth::is_tail_call;
 use crate::tables;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ProgramTypeInfo;
+use skep_abi::special_field::SPECIAL_STRUCTS;
 use skep_isa::{CallTarget, Imm64, Insn, RegSet};
 use std::collections::{BTreeSet, HashSet};
 
@@ -185,13 +186,19 @@ impl<'a> Verifier<'a> {
             let facts = self.maps.facts(map);
             self.check_arena(facts, arena)?;
             arena = arena.or(tables::is_arena(facts.map_type).then_some(facts));
-            for field in self.maps.special_fields(map).fields() {
-                if field.needs_known_context && self.info.any_context {
-                    return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {} yet", field.name))
-                        .of(Reason::SpecialField)
-                        .hint("such programs interrupt anything, even whoever holds the lock"));
-                }
-            }
+            self.check_special_fields(map)?;
+        }
+        Ok(())
+    }
+
+    /// Whether programs of this type may use a map with such fields.
+    fn check_special_fields(&self, map: MapRef) -> Check {
+        let record = self.maps.special_fields(map);
+        let rows = SPECIAL_STRUCTS.iter().filter(|row| record.of_kind(row.kind).is_some());
+        if let Some(name) = rows.filter_map(|row| row.needs_known_context).find(|_| self.info.any_context) {
+            return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {name} yet"))
+                .of(Reason::SpecialField)
+                .hint("such programs interrupt anything, even whoever holds the lock"));
         }
         Ok(())
     }
@@ -241,7 +248,7 @@ fn points_of_return(code: &Code, kfuncs: &KfuncTable) -> Vec<usize> {
         Insn::Call(CallTarget::Helper(id)) => {
             u32::try_from(*id).ok().and_then(tables::helper).is_some_and(|h| h.callback.is_some())
         }
-        insn => kfuncs.calls(insn, KfuncFlags::ITER_NEXT) || kfuncs.calls_back(insn),
+        insn => kfuncs.calls(insn, KfuncFlags::ITER_NEXT) || kfuncs.takes_callback(insn),
     };
     code.iter().filter(|(_, insn)| calls_back(insn)).map(|(slot, _)| slot).collect()
 }

@@ -86,6 +86,7 @@ impl Verifier<'_> {
         }
         let mut later = State::new(subprogram, self.code.range(subprogram.into()).start);
         later.sleepable = sleepable;
+        later.later_entries = state.later_entries + 1;
         *later.frame_mut() = frame;
         later.step = state.step;
         later.visit = state.visit;

@@ -150,13 +150,21 @@ impl KfuncTable {
         })
     }
 
-    /// Whether an instruction calls a function that calls back.
-    pub(crate) fn calls_back(&self, insn: &Insn) -> bool {
+    /// Whether an instruction calls a function that is given one to call, now or later.
+    pub(crate) fn takes_callback(&self, insn: &Insn) -> bool {
         let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
         let takes_callback = |function: Rc<KfuncSignature>| {
             function.parameters.iter().any(|parameter| parameter.kind == ParameterKind::Callback)
         };
         self.get(*id, *btf).is_ok_and(takes_callback)
+    }
+
+    /// Whether an instruction calls a function that calls back before it returns.
+    pub(crate) fn calls_back(&self, insn: &Insn) -> bool {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
+        let later =
+            self.get(*id, *btf).is_ok_and(|f| matches!(f.row.rule, KfuncRule::CallLater | KfuncRule::CallInTask));
+        self.takes_callback(insn) && !later
     }
 
     /// How many arguments a function takes, if it is known.

@@ -35,6 +35,13 @@ impl Verifier<'_> {
         Ok((map, register.map_identity))
     }
 
+    /// Whether values of a map have fields that go with the map they are in.
+    pub(crate) fn calls_functions_later(&self, map: MapRef) -> bool {
+        let record = self.maps.special_fields(map);
+        let kinds = [SpecialKind::Timer, SpecialKind::WorkQueue, SpecialKind::TaskWork];
+        kinds.into_iter().any(|kind| record.of_kind(kind).is_some())
+    }
+
     /// A map that a kernel function is given, perhaps beside a field of it.
     pub(crate) fn check_map_parameter(&self, reg: Reg, register: &Register, call: &mut KfuncCall) -> Check {
         if matches!(register.kind, Kind::Btf(_)) {

@@ -92,11 +92,7 @@ impl Verifier<'_> {
         let always_there = nullable && self.lookup_always_succeeds(map, facts);
         let nullable = nullable && !always_there;
         let mut result = match self.maps.inner(map) {
-            Some(inner) => {
-                let mut pointer = Register::pointer(Kind::Map(inner));
-                pointer.map_identity = self.new_id();
-                pointer
-            }
+            Some(inner) => Register::pointer(Kind::Map(inner)),
             None => match crate::tables::socket_of_values(crate::tables::map_info(about.map_type)) {
                 Some(kind) => Register::pointer(Kind::Socket(kind)),
                 None => Register { map_identity: identity, ..Register::pointer(Kind::MapValue(map)) },
@@ -104,6 +100,10 @@ impl Verifier<'_> {
         };
         let locked = self.values_have_lock(map);
         result = self.maybe_null(result, nullable);
+        if self.maps.inner(map).is_some_and(|inner| self.calls_functions_later(inner)) {
+            // One look-up, one inner map: its fields go with it alone.
+            result.map_identity = result.id;
+        }
         if locked && result.id == 0 {
             result.id = self.new_id();
         }

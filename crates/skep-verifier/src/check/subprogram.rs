@@ -5,7 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::state::{CallbackFrame, Frame, MAX_FRAMES, State};
 use crate::input::ProgramBtf;
 use crate::reason::Reason;
-use crate::refusal::{Check, Refusal};
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_isa::Reg;
 use std::rc::Rc;
@@ -36,8 +36,9 @@ impl Verifier<'_> {
     /// A global function is verified by itself: here only its arguments count, and its result is any number.
     fn call_global(&mut self, state: &mut State, slot: usize, subprogram: usize) -> Check {
         if !state.locks.is_empty() {
-            return Reason::Lock
-                .invalid("global function calls are not allowed while holding a lock, use static function instead");
+            return Err(Refusal::new(EINVAL, "use static function instead")
+                .of(Reason::Lock)
+                .after("global function calls are not allowed while holding a lock,"));
         }
         self.check_global_may_sleep(state, subprogram)?;
         self.check_global_arguments(state, subprogram).map_err(|refusal| {

@@ -117,6 +117,8 @@ pub struct State {
     pub sleepable: bool,
     /// Times a `may_goto` did not jump.
     pub may_goto_depth: u32,
+    /// How many functions that run later set one another on the way here.
+    pub later_entries: u32,
     /// Steps of iterators that gave an element.
     pub iterations: u32,
     /// The last state kept on this path.
@@ -141,6 +143,7 @@ impl State {
             sections: Sections::default(),
             sleepable: false,
             may_goto_depth: 0,
+            later_entries: 0,
             iterations: 0,
             parent: None,
             written: [u64::MAX; MAX_FRAMES],
