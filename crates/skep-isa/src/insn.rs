@@ -216,6 +216,25 @@ pub enum Condition {
     SLe,
 }
 
+impl Condition {
+    /// How it is written: `s<=`.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Condition::Eq => "==",
+            Condition::Ne => "!=",
+            Condition::Set => "&",
+            Condition::Gt => ">",
+            Condition::Ge => ">=",
+            Condition::Lt => "<",
+            Condition::Le => "<=",
+            Condition::SGt => "s>",
+            Condition::SGe => "s>=",
+            Condition::SLt => "s<",
+            Condition::SLe => "s<=",
+        }
+    }
+}
+
 /// What a two-slot `lddw` loads, by its pseudo source (RFC 9669, section 5.4; Linux `BPF_PSEUDO_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Imm64 {

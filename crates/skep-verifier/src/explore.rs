@@ -32,6 +32,8 @@ pub(crate) struct Exploration {
     steps: Vec<(u32, u32)>,
     /// Slot that is being looked at.
     pub(crate) current: Option<usize>,
+    /// The state in which a refusal came, for reports.
+    pub(crate) refused: Option<State>,
     /// The state that was being looked at when a refusal came, for reports.
     pub(crate) last_step: u32,
 }
@@ -60,8 +62,11 @@ impl Verifier<'_> {
     pub(crate) fn explore(&mut self, entry: State) -> Check {
         self.exploration.checkpoints.clear();
         self.exploration.pending.push(entry);
-        while let Some(state) = self.exploration.pending.pop() {
-            self.follow(state)?;
+        while let Some(mut state) = self.exploration.pending.pop() {
+            if let Err(refusal) = self.follow(&mut state) {
+                self.exploration.refused = Some(state);
+                return Err(refusal);
+            }
         }
         Ok(())
     }
@@ -82,7 +87,7 @@ impl Verifier<'_> {
     }
 
     /// Follows one path to its end.
-    fn follow(&mut self, mut state: State) -> Check {
+    fn follow(&mut self, state: &mut State) -> Check {
         loop {
             let slot = state.slot;
             self.exploration.current = Some(slot);
@@ -95,16 +100,16 @@ impl Verifier<'_> {
                 .of(Reason::TooComplex)
                 .hint("fewer branches inside loops, or a helper loop such as bpf_loop, keep the count down"));
             }
-            if self.code.is_prune_point(slot) && self.visit(&mut state)? == Visit::SeenBefore {
+            if self.code.is_prune_point(slot) && self.visit(state)? == Visit::SeenBefore {
                 let names = Names::new(&self.maps, &self.values, self.options);
-                self.log.pruned(slot, &state, names);
-                self.observe(&state, true);
+                self.log.pruned(slot, state, names);
+                self.observe(state, true);
                 break;
             }
             self.exploration.last_step = state.step;
             let names = Names::new(&self.maps, &self.values, self.options);
-            self.log.instruction(slot, &state, self.code.get(slot), names);
-            self.observe(&state, false);
+            self.log.instruction(slot, state, self.code.get(slot), names);
+            self.observe(state, false);
             state.visit = self.exploration.processed;
             let Some(insn) = self.code.get(slot).copied() else {
                 return Err(Refusal::new(
@@ -114,8 +119,8 @@ impl Verifier<'_> {
                 .of(Reason::ControlFlow));
             };
             self.facts[slot].seen = true;
-            self.note_frame_owners(&state);
-            match self.step(&mut state, slot, &insn)? {
+            self.note_frame_owners(state);
+            match self.step(state, slot, &insn)? {
                 Flow::On => {}
                 Flow::Ends => break,
             }

@@ -171,6 +171,8 @@ pub struct Options<'a> {
     /// decided by afterwards. Verdicts stay the same while the limits last; more states are explored, and together they
     /// bound every run: see [`crate::observe`].
     pub exact_pruning: bool,
+    /// Explain a refusal ([`crate::Explanation`]): takes about as long again as the verification.
+    pub explain: bool,
     /// What to log.
     pub log_level: LogLevel,
     /// How far to go.
@@ -189,6 +191,7 @@ impl Default for Options<'_> {
             any_alignment: false,
             test_state_frequency: false,
             exact_pruning: false,
+            explain: false,
             log_level: LogLevel::empty(),
             limits: Limits::default(),
             kernel_btf: None,

@@ -29,6 +29,8 @@ mod claims;
 mod domain;
 mod effects;
 mod equivalence;
+mod explain;
+mod explanation;
 mod explore;
 mod fast_call;
 mod fixup;
@@ -50,6 +52,7 @@ mod transfer;
 mod verifier;
 
 pub use claims::{Claims, Lie, Place, Running, RunningFrame};
+pub use explanation::{Explanation, Known, Step, StepKind};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{CallSite, Rejection, Statistics, Subprogram, Verified};
 
@@ -111,7 +114,9 @@ fn verify_with<'a>(
         Err(refusal) => {
             let slot = refusal.slot.or(verifier.exploration.current);
             let log = verifier.log.finish(Some(&refusal), &statistics);
-            Err(rejection(program, refusal, slot, verifier.path(), log, statistics))
+            let explanation = options.explain.then(|| explain::explain(&verifier, program, options, &refusal));
+            let path = verifier.path();
+            Err(Rejection { explanation, ..rejection(program, refusal, slot, path, log, statistics) })
         }
     }
 }
@@ -139,7 +144,8 @@ fn rejection_of_form(program: &Program<'_>, options: &Options<'_>, refusal: &Ref
         ..Statistics::default()
     };
     let log = report::Log::new(program, options).finish(Some(refusal), &statistics);
-    rejection(program, refusal.clone(), refusal.slot, Vec::new(), log, statistics)
+    let explanation = options.explain.then(|| explain::explain_form(refusal));
+    Rejection { explanation, ..rejection(program, refusal.clone(), refusal.slot, Vec::new(), log, statistics) }
 }
 
 fn rejection(
@@ -160,6 +166,7 @@ fn rejection(
         hint: refusal
             .hint
             .or_else(|| Some(refusal.reason.info().advice.to_owned()).filter(|advice| !advice.is_empty())),
+        explanation: None,
         log,
         statistics,
     }

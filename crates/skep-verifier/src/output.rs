@@ -3,6 +3,7 @@
 use skep_isa::Slot;
 use std::fmt;
 
+use crate::explanation::Explanation;
 use crate::input::LineInfo;
 use crate::reason::Reason;
 
@@ -143,6 +144,8 @@ pub struct Rejection {
     pub path: Vec<u32>,
     /// What to do about it, if there is something to say.
     pub hint: Option<String>,
+    /// Why, for people, if [`crate::Options::explain`] asked for it.
+    pub explanation: Option<Explanation>,
     /// The log asked for, ending with the message.
     pub log: String,
     /// What it took until then.

@@ -1,8 +1,6 @@
 //! Instructions in the notation of Linux: its verifier's log and bpftool's listings of translated programs.
 
-use crate::insn::{
-    AtomicOp, BinaryOp, CallTarget, Condition, Imm64, Insn, Operand, PacketOffset, Size, SwapKind, Width,
-};
+use crate::insn::{AtomicOp, BinaryOp, CallTarget, Imm64, Insn, Operand, PacketOffset, Size, SwapKind, Width};
 use std::fmt;
 
 /// An instruction as Linux prints it: `if w1 != 0x5 goto pc+3`. See [`Insn::linux_text`].
@@ -87,7 +85,7 @@ impl fmt::Display for LinuxText<'_> {
             Insn::Jump { offset, long } => write!(f, "goto{} pc{offset:+}", if long { "l" } else { "" }),
             Insn::JumpIf { condition, width, dst, src, offset } => {
                 let r = letter(width);
-                write!(f, "if {r}{} {} ", dst.number(), comparison(condition))?;
+                write!(f, "if {r}{} {} ", dst.number(), condition.symbol())?;
                 match src {
                     Operand::Reg(src) => write!(f, "{r}{}", src.number())?,
                     Operand::Imm(imm) => write!(f, "{imm:#x}")?,
@@ -147,22 +145,6 @@ fn assignment(op: BinaryOp) -> &'static str {
         BinaryOp::Rsh => ">>=",
         BinaryOp::Arsh => "s>>=",
         BinaryOp::Mov => "=",
-    }
-}
-
-fn comparison(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Eq => "==",
-        Condition::Ne => "!=",
-        Condition::Set => "&",
-        Condition::Gt => ">",
-        Condition::Ge => ">=",
-        Condition::Lt => "<",
-        Condition::Le => "<=",
-        Condition::SGt => "s>",
-        Condition::SGe => "s>=",
-        Condition::SLt => "s<",
-        Condition::SLe => "s<=",
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> Names<'a> {
     }
 
     /// A type of the kernel.
-    fn type_name(&self, ty: TypeId) -> &str {
+    pub(crate) fn type_name(&self, ty: TypeId) -> &str {
         self.kernel_btf.filter(|btf| btf.get(ty).is_some()).map_or("", |btf| btf.name(ty))
     }
 
