@@ -3,7 +3,7 @@
 //! A fenced block of language `console` holds commands after `$ ` (continued after `> `), each followed by what it prints
 //! on both streams; a line `? 2` right after a command is its exit status, else 0. In what is expected `[..]` stands for
 //! anything within a line and a line `...` for any lines. All blocks of a file run in one fresh directory through `bash`,
-//! with `skep` on the PATH and these beside it: `programs` (a copy of `tests/cli/programs`), `captures` and `examples`.
+//! with `skep` on the PATH and these beside it: `programs` (a copy of `tests/cli/programs`), `captures`, `examples` and `verifier` (`tests/verifier/c`).
 //!
 //! `<!-- needs: clang, linux -->` names what a file cannot do without. `--bless` writes what was printed into the files.
 
@@ -172,8 +172,8 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> std::io::Result<Place> {
         let place = Place(tempfile::tempdir()?);
-        for name in ["captures", "examples"] {
-            std::os::unix::fs::symlink(repository().join(name), place.0.path().join(name))?;
+        for (name, target) in [("captures", "captures"), ("examples", "examples"), ("verifier", "tests/verifier/c")] {
+            std::os::unix::fs::symlink(repository().join(target), place.0.path().join(name))?;
         }
         let programs = place.0.path().join("programs");
         std::fs::create_dir(&programs)?;

@@ -72,11 +72,11 @@ ACCEPTED RETURNS(0) int headers_as_slices(struct __sk_buff *skb)
     const struct ethhdr *ethernet = bpf_dynptr_slice(&packet, 0, &buffer, sizeof(buffer));
     if (!ethernet)
         return 0;
-    return ethernet->h_proto == 0;
+    return ethernet->h_proto != 0;
 }
 
 SEC("tc")
-REFUSED("invalid mem access 'mem_or_null'")
+REFUSED("invalid mem access 'rdonly_mem_or_null'")
 int slice_not_compared_with_null(struct __sk_buff *skb)
 {
     struct bpf_dynptr packet;
