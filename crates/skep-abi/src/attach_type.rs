@@ -1,5 +1,7 @@
 //! `enum bpf_attach_type` of Linux 6.18.
 
+use crate::program_type::{ReturnRange, returns};
+
 macro_rules! attach_types {
     ($($name:ident = $value:literal, $text:literal;)*) => {
         /// Where a program is attached; the discriminants are the ABI's.
@@ -127,6 +129,24 @@ impl AttachType {
     /// Whether the context holds, after the arguments of the target, what it returned (or, for `modify_return`, what it
     /// is to return).
     pub const fn gives_return_value(self) -> bool {
-        matches!(self, AttachType::TraceFexit | AttachType::ModifyReturn)
+        matches!(self, AttachType::TraceFexit | AttachType::ModifyReturn | AttachType::LsmMac | AttachType::LsmCgroup)
+    }
+
+    /// Whether the program's result takes the place of the target's.
+    pub const fn decides_for_target(self) -> bool {
+        matches!(self, AttachType::LsmMac | AttachType::LsmCgroup)
+    }
+
+    /// What a program must return whose target returns nothing; `None`: its result does not count.
+    pub const fn result_for_nothing(self) -> Option<ReturnRange> {
+        match self {
+            AttachType::LsmCgroup => Some(returns(&[], 1, 1)),
+            _ => None,
+        }
+    }
+
+    /// Whether the objects in the arguments live as long as the program runs.
+    pub const fn trusted_arguments(self) -> bool {
+        matches!(self, AttachType::TraceRawTp | AttachType::TraceIter | AttachType::LsmMac | AttachType::LsmCgroup)
     }
 }

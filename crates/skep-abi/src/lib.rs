@@ -7,12 +7,14 @@
 //! | map types | [`map_type`] |
 //! | program types, their contexts and sections | [`program_type`] |
 //! | attach types | [`attach_type`] |
+//! | arguments of attach targets | [`attach_argument`] |
 //! | socket structs | [`socket`] |
 //! | special fields of map values | [`special_field`] |
 //! | commands and their `union bpf_attr` | [`command`] |
 //! | error numbers | [`errno`] |
 #![forbid(unsafe_code)]
 
+pub mod attach_argument;
 pub mod attach_type;
 pub mod command;
 pub mod errno;

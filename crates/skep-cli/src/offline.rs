@@ -125,7 +125,7 @@ impl<'a> Offline<'a> {
         let wanted = format!("{}{name}", rule.prefix);
         let btf_kind = if rule.is_typedef { Kind::Typedef } else { Kind::Function };
         match self.kernel_types.iter().find_map(|btf| btf.find(btf_kind, &wanted)) {
-            Some(id) => Ok(Some(AttachTarget { name: name.to_owned(), id })),
+            Some(id) => Ok(Some(AttachTarget { name: wanted, id })),
             None => Err(format!("the kernel's BTF has no '{wanted}' to attach to")),
         }
     }

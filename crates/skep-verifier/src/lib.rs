@@ -54,7 +54,7 @@ mod verifier;
 pub use claims::{Claims, Lie, Place, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
-pub use output::{CallSite, Rejection, Statistics, Subprogram, Verified};
+pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};
 
 pub use reason::{Reason, ReasonInfo};
 
@@ -107,6 +107,7 @@ fn verify_with<'a>(
             log: verifier.log.finish(None, &statistics),
             original: fixed.original,
             probe_loads: fixed.probe_loads,
+            buffer_use: verifier.buffer_use,
             call_sites: fixed.call_sites,
             zero_extensions: fixed.zero_extensions,
             statistics,

@@ -17,6 +17,7 @@ pub struct Verified {
     pub(crate) log: String,
     pub(crate) original: Vec<u32>,
     pub(crate) probe_loads: Vec<u32>,
+    pub(crate) buffer_use: BufferUse,
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) zero_extensions: Vec<u32>,
 }
@@ -40,6 +41,18 @@ impl CallSite {
     pub(crate) fn says_something(&self) -> bool {
         self.map.is_some() || self.tail_call_index.is_some() || self.loop_body.is_some()
     }
+}
+
+/// How many bytes a program uses of buffers whose size is known only to whoever attaches it; that one must check that
+/// they are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BufferUse {
+    /// Of the buffer of a writable tracepoint.
+    pub tracepoint: u32,
+    /// Of the key of a map's element, in an iterator.
+    pub key: u32,
+    /// Of its value.
+    pub value: u32,
 }
 
 /// One function of a verified program; the first is the main program.
@@ -70,6 +83,11 @@ impl Verified {
     /// File descriptors (as in [`crate::Program::maps`]) of the maps used, in order of their index.
     pub fn maps(&self) -> &[i32] {
         &self.maps
+    }
+
+    /// How much it uses of the buffers that it is attached to.
+    pub fn buffer_use(&self) -> BufferUse {
+        self.buffer_use
     }
 
     /// What it took.

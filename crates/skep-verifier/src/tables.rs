@@ -95,3 +95,18 @@ pub(crate) fn values_are_data(info: &MapTypeInfo) -> bool {
 pub(crate) fn context_has_return_value(attach_type: Option<AttachType>) -> bool {
     attach_type.is_some_and(AttachType::gives_return_value)
 }
+
+/// Whether whoever calls such a program vouches for the objects in its arguments.
+pub(crate) fn vouches_for_arguments(program: &ProgramTypeInfo, attach_type: Option<AttachType>) -> bool {
+    program.implements_target || attach_type.is_some_and(AttachType::trusted_arguments)
+}
+
+/// Whether what such a program may return depends on whether its target returns anything.
+pub(crate) fn result_follows_target(program: &ProgramTypeInfo, attach_type: Option<AttachType>) -> bool {
+    program.implements_target || attach_type.is_some_and(AttachType::decides_for_target)
+}
+
+/// What a program must return whose target returns nothing; `None`: nothing at all.
+pub(crate) fn result_for_nothing(attach_type: Option<AttachType>) -> Option<ReturnRange> {
+    attach_type.and_then(AttachType::result_for_nothing)
+}

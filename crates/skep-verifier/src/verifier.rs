@@ -17,6 +17,7 @@ use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::object_types::ObjectTypes;
 use crate::observe::Observer;
+use crate::output::BufferUse;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::{Log, Names};
 use crate::stack_depth::is_tail_call;
@@ -52,6 +53,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) objects: ObjectTypes<'a>,
     pub(crate) kfuncs: KfuncTable,
     pub(crate) effects: Effects,
+    /// How much of its buffers the program uses.
+    pub(crate) buffer_use: BufferUse,
     /// The subprogram that gets what the program throws.
     pub(crate) exception_callback: Option<usize>,
     /// Subprograms that helpers call back.
@@ -135,6 +138,7 @@ impl<'a> Verifier<'a> {
             has_arena: false,
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),
+            buffer_use: BufferUse::default(),
             exception_callback: exception_callback.and_then(|slot| code.subprogram_at(slot)),
             callbacks: BTreeSet::new(),
             signatures,

@@ -83,7 +83,7 @@ impl ReturnRange {
 }
 
 /// `min..=max` for those attach types; none: for all that no row before names.
-const fn returns(attach_types: &'static [AttachType], min: i32, max: i32) -> ReturnRange {
+pub(crate) const fn returns(attach_types: &'static [AttachType], min: i32, max: i32) -> ReturnRange {
     ReturnRange { attach_types, min, max, lower_half: false }
 }
 
@@ -120,6 +120,8 @@ pub struct ProgramTypeInfo {
     pub tracing_helpers: bool,
     /// Runs wherever the probed thing happens, interrupting anything: maps with spin locks or timers are refused.
     pub any_context: bool,
+    /// It is the function that it is attached to: who calls it vouches for the objects in the arguments and takes the result.
+    pub implements_target: bool,
     /// What it may return: the first row that fits the attach type. Without a row, anything.
     pub returns: &'static [ReturnRange],
     /// May be loaded without CAP_BPF where the kernel allows that at all.
@@ -240,6 +242,7 @@ impl ProgramTypeInfo {
             base_helpers: true,
             tracing_helpers: false,
             any_context: false,
+            implements_target: false,
             returns: &[],
             unprivileged: false,
             sleepable: false,

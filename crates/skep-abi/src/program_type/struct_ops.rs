@@ -6,6 +6,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("struct_ops").with_rest(), section("struct_ops.s").with_rest().sleepable()],
     context: ContextInfo::Btf,
     sleepable: true,
+    implements_target: true,
     helpers: &[
         "setsockopt",
         "getsockopt",

@@ -103,6 +103,10 @@ impl UserKernel {
                 self.open_link(program, LinkType::Tracing, point, command.cookie)
             }
             ProgramType::RawTracepoint | ProgramType::RawTracepointWritable => {
+                // No tracepoint here has a buffer to be written.
+                if program.record.buffer_use.tracepoint > 0 {
+                    return Err(Errno::EINVAL.into());
+                }
                 let name = command.name.ok_or(Errno::EFAULT)?.to_str().map_err(|_| Errno::ENOENT)?;
                 let point = AttachPoint::RawTracepoint(name.to_owned());
                 self.open_link(program, LinkType::RawTracepoint, point, command.cookie)

@@ -281,6 +281,7 @@ impl UserKernel {
                 }
                 record.verified_insns = verified.statistics().instructions_processed;
                 record.insns = verified.insns().to_vec();
+                record.buffer_use = verified.buffer_use();
                 record.subprograms = verified.subprograms().to_vec();
                 (executable, maps, verified.log().to_owned())
             }

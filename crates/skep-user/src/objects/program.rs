@@ -9,7 +9,7 @@ use skep_abi::program_type::ProgramType;
 use skep_btf::TypeId;
 use skep_engine::Executable;
 use skep_isa::Slot;
-use skep_verifier::Subprogram;
+use skep_verifier::{BufferUse, Subprogram};
 use std::sync::{Arc, Mutex};
 
 /// What a tail call must not change.
@@ -38,6 +38,8 @@ pub(crate) struct LoadRecord {
     pub(crate) insns: Vec<Slot>,
     /// Its functions.
     pub(crate) subprograms: Vec<Subprogram>,
+    /// What whoever attaches it must have for it.
+    pub(crate) buffer_use: BufferUse,
     /// `struct bpf_func_info` records of 8 bytes.
     pub(crate) func_info: Vec<u8>,
     /// `struct bpf_line_info` records of 16 bytes.

@@ -3,8 +3,10 @@
 //! An object is owned through a reference until it is given back or moved to where something else owns it. Programs
 //! read and write its plain fields; special fields are for the functions made for them, and pointers in it are numbers.
 
+use super::btf_walk::{Found, walk};
 use super::kfunc::KfuncCall;
 use super::memory::Access;
+use super::trust::untrusted_memory;
 use crate::domain::register::{Kind, ObjectRef, PointerFlags, Register};
 use crate::domain::state::State;
 use crate::reason::Reason;
@@ -70,15 +72,15 @@ impl<'a> Verifier<'a> {
                     .hint("use the functions made for it"));
             }
         }
-        let loaded = self.walk(btf, id, offset, access.size)?;
-        match loaded.kind {
+        match walk(btf, id, offset.unsigned_abs(), access.size)? {
+            Found::Number | Found::Struct(_) => Ok(Register::UNKNOWN),
+            Found::Address => Ok(untrusted_memory()),
             // What is stored in an object becomes no pointer again.
-            Kind::Btf(_) if allocated => Ok(Register::UNKNOWN),
-            Kind::Btf(target) => {
-                let target = self.object_type(btf, target)?;
+            Found::Object { .. } if allocated => Ok(Register::UNKNOWN),
+            Found::Object { id, .. } => {
+                let target = self.object_type(btf, id)?;
                 Ok(Register::pointer(Kind::Object(target)).with_flags(PointerFlags::UNTRUSTED))
             }
-            _ => Ok(loaded),
         }
     }
 

@@ -5,8 +5,9 @@ use super::kernel_pointer::Exchange;
 use super::later::belongs_to_other;
 use super::memory::{MAX_OFFSET, Region};
 use super::stack::StackRange;
+use super::type_match::has_at;
 use crate::domain::dynptr::Dynptr;
-use crate::domain::register::{Kind, MapRef, ObjectRef, PointerFlags, Register, type_name};
+use crate::domain::register::{BufferKind, Kind, MapRef, ObjectRef, PointerFlags, Register, type_name};
 use crate::domain::stack::{StackSlot, position};
 use crate::domain::state::State;
 use crate::reason::Reason;
@@ -69,6 +70,8 @@ const MEMORY: &[Accepted] = &[
     (Kind::Memory(0), NONE),
     (Kind::Memory(0), PointerFlags::RINGBUF),
     (Kind::Memory(0), PointerFlags::READ_ONLY),
+    (Kind::Buffer(BufferKind::Element), NONE),
+    (Kind::Buffer(BufferKind::Element), PointerFlags::READ_ONLY),
     (BTF, PointerFlags::TRUSTED),
 ];
 
@@ -156,6 +159,7 @@ fn matches(register: &Register, accepted: &Accepted) -> bool {
     let same = std::mem::discriminant(&register.kind) == std::mem::discriminant(&accepted.0);
     let socket = match (register.kind, accepted.0) {
         (Kind::Socket(a), Kind::Socket(b)) => a == b,
+        (Kind::Buffer(a), Kind::Buffer(b)) => a == b,
         _ => true,
     };
     same && socket && register.flags == accepted.1
@@ -198,7 +202,7 @@ impl Verifier<'_> {
             self.values.mark(register.origin);
         }
         if !null {
-            self.check_argument_kind(reg, &register, kind, facts)?;
+            self.check_argument_kind(helper, reg, &register, kind, facts)?;
             if !size_argument {
                 self.check_argument_offset(reg, &register, helper, index)?;
             }
@@ -239,7 +243,14 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_argument_kind(&self, reg: Reg, register: &Register, kind: &ArgKind, facts: &CallFacts) -> Check {
+    fn check_argument_kind(
+        &self,
+        helper: &HelperProto,
+        reg: Reg,
+        register: &Register,
+        kind: &ArgKind,
+        facts: &CallFacts,
+    ) -> Check {
         let (accepted, list) = accepted(kind);
         let mut flags = register.flags;
         // A pointer that may be NULL is as good where NULL is.
@@ -254,6 +265,14 @@ impl Verifier<'_> {
             ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstAllocSizeOrZero => register.is_scalar(),
             _ => accepted.iter().any(|a| matches(&register, a)),
         };
+        if fits && matches!(register.kind, Kind::Btf(_)) && writes_memory(kind) {
+            return denied(format!(
+                "bpf_{}() may write into memory pointed by R{} type={}",
+                helper.name,
+                reg.number(),
+                register.type_name()
+            ));
+        }
         if fits {
             return self.check_btf_argument(reg, given, kind, facts);
         }
@@ -270,8 +289,11 @@ impl Verifier<'_> {
             return self.check_field_type(reg, register, field);
         }
         let (Kind::Btf(id), ArgKind::BtfPtr { name, .. }) = (register.kind, kind) else { return Ok(()) };
-        let found = self.kernel_btf()?.name(id);
-        if found != *name {
+        let btf = self.kernel_btf()?;
+        let wanted = btf.find(skep_btf::Kind::Struct, name);
+        let offset = register.offset.unsigned_abs();
+        if !wanted.is_some_and(|wanted| has_at(btf, id, offset, wanted)) {
+            let found = btf.name(id);
             return Reason::Argument.denied(format!("R{} is of type {found} but {name} is expected", reg.number()));
         }
         Ok(())
@@ -294,8 +316,8 @@ impl Verifier<'_> {
             | Kind::MapValue(_)
             | Kind::Scalar
             | Kind::Function(_) => Ok(()),
-            Kind::Memory(_) if !release => Ok(()),
-            Kind::Object(_) if !release => self.check_unmodified(reg, register, true),
+            Kind::Memory(_) | Kind::Buffer(_) if !release => Ok(()),
+            Kind::Object(_) | Kind::Btf(_) if !release => self.check_unmodified(reg, register, !register.is_nullable()),
             _ => self.check_unmodified(reg, register, false),
         }
     }
@@ -510,11 +532,11 @@ impl Verifier<'_> {
             }
             Kind::Stack(_) => self.check_helper_stack(state, reg, &base, (size, zero), access, facts),
             Kind::Btf(_) if write => wrong(),
-            Kind::Btf(id) => {
-                let bytes = self.kernel_btf()?.size_of(id).unwrap_or(0);
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                self.check_region(reg, &base, base.offset, size, Region { name: "memory, mem_size", bytes }, zero)
+            Kind::Btf(id) => self.check_object_memory(reg, &base, id, size),
+            Kind::Buffer(_) if write && base.flags.contains(PointerFlags::READ_ONLY) => {
+                denied(format!("R{number} cannot write into {}", base.type_name()))
             }
+            Kind::Buffer(_) => self.check_buffer_use(reg, &base, base.offset, size),
             _ => wrong(),
         }
     }
@@ -580,6 +602,15 @@ fn check_no_dynptr_written(state: &State, range: StackRange) -> Check {
 /// Whether a map-value argument is only read.
 fn writes_nothing(kind: &ArgKind) -> bool {
     !matches!(kind, ArgKind::MapValueUninit)
+}
+
+/// Whether an argument is memory that the helper writes, or of which the prototype does not say that it does not.
+fn writes_memory(kind: &ArgKind) -> bool {
+    match kind {
+        ArgKind::Mem { access, .. } | ArgKind::FixedMem { access, .. } => *access != MemAccess::Read,
+        ArgKind::MapKey | ArgKind::MapValue | ArgKind::MapValueOrNull | ArgKind::MapValueUninit => true,
+        _ => false,
+    }
 }
 
 fn no_map() -> Refusal {

@@ -1,7 +1,7 @@
 //! Context accesses, by the program type's table of fields.
 
 use super::memory::{Access, MAX_OFFSET};
-use crate::domain::register::{Kind, PointerFlags, Register};
+use crate::domain::register::{BufferKind, Kind, PointerFlags, Register};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal};
 use crate::verifier::Verifier;
@@ -21,9 +21,11 @@ impl Verifier<'_> {
                 if access.mode.is_write() || !aligned_inside(offset, access.size, 0, end) {
                     return Err(invalid_access(offset, access.size));
                 }
-                // Linux bounds the buffer when the program is attached.
-                if *buffer && offset == 0 && access.size == 8 {
-                    return Err(Refusal::unsupported("writable tracepoint buffers"));
+                if *buffer && offset == 0 {
+                    if access.size != 8 {
+                        return Err(invalid_access(offset, access.size));
+                    }
+                    return Ok(Register::pointer(Kind::Buffer(BufferKind::Tracepoint)));
                 }
                 Ok(Register::UNKNOWN)
             }

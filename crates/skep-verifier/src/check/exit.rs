@@ -5,7 +5,20 @@ use crate::domain::state::State;
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
+use skep_abi::program_type::ReturnRange;
+use skep_btf::Type;
 use skep_isa::Reg;
+
+/// What the attach target does with the program's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TargetResult {
+    /// Nothing: it returns nothing itself.
+    Ignored,
+    /// It takes only these.
+    Only(ReturnRange),
+    /// What programs of the type may return.
+    AsType,
+}
 
 impl Verifier<'_> {
     /// `exit` in the outermost function.
@@ -26,6 +39,10 @@ impl Verifier<'_> {
             return self.end_global(reg, &result, subprogram);
         }
         let number = reg.number();
+        let target = self.target_result()?;
+        if target == TargetResult::Ignored {
+            return Ok(());
+        }
         if !result.is_initialised() {
             return Err(Refusal::new(crate::refusal::EACCES, format!("R{number} !read_ok"))
                 .of(Reason::UninitialisedRegister)
@@ -34,7 +51,11 @@ impl Verifier<'_> {
         if self.is_leak(&result) {
             return Reason::PointerLeak.denied(format!("R{number} leaks addr as return value"));
         }
-        let Some(range) = crate::tables::return_range(self.info, self.program.attach_type) else { return Ok(()) };
+        let range = match target {
+            TargetResult::Only(range) => Some(range),
+            _ => crate::tables::return_range(self.info, self.program.attach_type),
+        };
+        let Some(range) = range else { return Ok(()) };
         if !result.is_scalar() {
             return Err(Refusal::new(
                 EINVAL,
@@ -48,6 +69,23 @@ impl Verifier<'_> {
             return Ok(());
         }
         self.check_range(reg, &result, (range.min.into(), range.max.into()), "At program exit")
+    }
+
+    /// What the target, as its BTF describes it, does with the result.
+    fn target_result(&self) -> Check<TargetResult> {
+        let attach_type = self.program.attach_type;
+        if !crate::tables::result_follows_target(self.info, attach_type) {
+            return Ok(TargetResult::AsType);
+        }
+        let (prototype, btf) = (self.target_prototype()?, self.kernel_btf()?);
+        if prototype.ret.is_void() {
+            let only = crate::tables::result_for_nothing(attach_type);
+            return Ok(only.map_or(TargetResult::Ignored, TargetResult::Only));
+        }
+        match btf.resolve(prototype.ret).1 {
+            Type::Pointer(_) => Err(Refusal::unsupported("implementations of functions that return pointers")),
+            _ => Ok(TargetResult::AsType),
+        }
     }
 
     fn end_global(&mut self, reg: Reg, result: &Register, subprogram: usize) -> Check {

@@ -129,10 +129,11 @@ impl Verifier<'_> {
                 Ok(Register::UNKNOWN)
             }
             Kind::Socket(kind) => self.check_socket_access(kind, &base, offset, &access),
-            Kind::Btf(_) => self.check_btf_access(&base, offset, &access),
             // Every address is inside: loads from pages that are not there give 0, stores there do nothing.
             Kind::Arena => Ok(Register::UNKNOWN),
             Kind::Object(object) => self.check_object_access(&base, object, offset, &access),
+            Kind::Btf(_) => self.check_btf_access(state, &base, offset, &access),
+            Kind::Buffer(_) => self.check_buffer_memory(&base, offset, &access),
             Kind::Map(map) => self.check_map_pointer_access(map, offset, &access),
             Kind::PacketEnd
             | Kind::Function(_)

@@ -15,6 +15,14 @@ pub struct MapRef(pub u16);
 /// A type of objects that the program allocates: an index into the verifier's list of such types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef(pub u16);
+/// What a buffer of a size known only later is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BufferKind {
+    /// The key or value of an iterator's element.
+    Element,
+    /// What a writable tracepoint gives.
+    Tracepoint,
+}
 
 /// What kind of thing a register holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +61,8 @@ pub enum Kind {
     Btf(TypeId),
     /// An object of a type of the program's own.
     Object(ObjectRef),
+    /// Memory whose size is checked when the program is attached.
+    Buffer(BufferKind),
     /// Memory of that many bytes.
     Memory(u32),
     /// An address in the program's arena: 32 bits that lead nowhere else, whatever they are.
@@ -255,6 +265,8 @@ pub fn type_name(kind: Kind, flags: PointerFlags) -> String {
         Kind::FlowKeys => "flow_keys",
         Kind::Socket(kind) => kind.log_name(),
         Kind::Btf(_) | Kind::Object(_) => "ptr_",
+        Kind::Buffer(BufferKind::Element) => "buf",
+        Kind::Buffer(BufferKind::Tracepoint) => "tp_buffer",
         Kind::Memory(_) => "mem",
         Kind::Arena => "arena",
         Kind::Function(_) => "func",
