@@ -2,6 +2,7 @@
 
 use skep_abi::command::ProgramFlags;
 use skep_abi::map_type::{MapFlags, MapType};
+use skep_abi::program_type::ProgramType;
 use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
     ExternSpec, KconfigValue, KernelObject, LinkedProgram, MapIndex, MapOrigin, MapSpec, ObjectSpec, ProgramKind,
@@ -75,7 +76,7 @@ impl<'a> Offline<'a> {
         if let Some((_, reason)) = self.unusable.iter().find(|(map, _)| program.maps().contains(map)) {
             return Verdict::Environment(reason.clone());
         }
-        let attach_target = match self.attach_target(kind) {
+        let attach_target = match self.attach_target(program, kind) {
             Ok(target) => target,
             Err(reason) => return Verdict::Environment(reason),
         };
@@ -115,7 +116,10 @@ impl<'a> Offline<'a> {
         }
     }
 
-    fn attach_target(&self, kind: &ProgramKind) -> Result<Option<AttachTarget>, String> {
+    fn attach_target(&self, program: &ProgramSpec, kind: &ProgramKind) -> Result<Option<AttachTarget>, String> {
+        if kind.program_type == ProgramType::StructOps {
+            return self.interface_member(program);
+        }
         let (Some(rule), true) = (kind.attach_type.and_then(|t| t.btf_target()), kind.attach_btf) else {
             return Ok(None);
         };
@@ -125,8 +129,28 @@ impl<'a> Offline<'a> {
         let wanted = format!("{}{name}", rule.prefix);
         let btf_kind = if rule.is_typedef { Kind::Typedef } else { Kind::Function };
         match self.kernel_types.iter().find_map(|btf| btf.find(btf_kind, &wanted)) {
-            Some(id) => Ok(Some(AttachTarget { name: wanted, id })),
+            Some(id) => Ok(Some(AttachTarget { name: wanted, id, interface: None })),
             None => Err(format!("the kernel's BTF has no '{wanted}' to attach to")),
+        }
+    }
+
+    /// The member of a kernel interface that a program implements, by the variables that name it.
+    fn interface_member(&self, program: &ProgramSpec) -> Result<Option<AttachTarget>, String> {
+        let Some(at) = self.object.programs.iter().position(|other| other.name == program.name) else {
+            return Ok(None);
+        };
+        let implemented = self.object.struct_ops.iter().find_map(|interface| {
+            let member = interface.members.iter().find(|member| member.program.0 == at)?;
+            Some((skep_btf::essential_name(&interface.type_name), &member.name))
+        });
+        let Some((interface, name)) = implemented else { return Ok(None) };
+        let found = self.kernel_types.iter().find_map(|btf| {
+            let id = btf.find(Kind::Struct, interface)?;
+            Some(btf.find_member(id, name)?.ty)
+        });
+        match found {
+            Some(id) => Ok(Some(AttachTarget { name: name.clone(), id, interface: Some(interface.to_owned()) })),
+            None => Err(format!("the kernel has no interface '{interface}' with a member '{name}'")),
         }
     }
 

@@ -77,13 +77,15 @@ pub struct LineInfo {
     pub column: u32,
 }
 
-/// The function, tracepoint or hook a program is attached to by BTF.
+/// The function, tracepoint, hook or member of an interface a program is attached to by BTF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachTarget {
     /// Its name.
     pub name: String,
-    /// `FUNC` (or tracepoint `typedef`) in the kernel's BTF.
+    /// `FUNC` (or tracepoint `typedef`, or the type of the member) in the kernel's BTF.
     pub id: TypeId,
+    /// The kernel struct whose member it is: `tcp_congestion_ops`.
+    pub interface: Option<String>,
 }
 
 /// What the verifier must know of a map.

@@ -96,8 +96,12 @@ pub(super) const SET_SOCKET_OPTION: &[HelperVariant] =
     &[HelperVariant { program_types: SOCKET_OPTION_BY_BTF, args: &[BSK, ANY, ANY, RD, SZ] }];
 pub(super) const GET_SOCKET_OPTION: &[HelperVariant] =
     &[HelperVariant { program_types: SOCKET_OPTION_BY_BTF, args: &[BSK, ANY, ANY, WR, SZ] }];
-pub(super) const SK_STORAGE: &[HelperVariant] =
-    &[HelperVariant { program_types: &[ProgramType::CgroupSock], args: &[MAP, CTX, MVN, ANY] }];
+pub(super) const SK_STORAGE: &[HelperVariant] = &[
+    HelperVariant { program_types: &[ProgramType::CgroupSock], args: &[MAP, CTX, MVN, ANY] },
+    HelperVariant { program_types: &[ProgramType::Tracing], args: &[MAP, btf_or_null("sock_common"), MVN, ANY] },
+];
+pub(super) const SK_STORAGE_DELETE: &[HelperVariant] =
+    &[HelperVariant { program_types: &[ProgramType::Tracing], args: &[MAP, btf_or_null("sock_common")] }];
 pub(super) const SK_ASSIGN: &[HelperVariant] =
     &[HelperVariant { program_types: &[ProgramType::SkLookup], args: &[CTX, ArgKind::SocketOrNull, ANY] }];
 pub(super) const FRAME_LENGTH: &[HelperVariant] = &[HelperVariant { program_types: BY_BTF, args: &[btf("xdp_buff")] }];

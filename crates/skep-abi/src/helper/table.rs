@@ -86,7 +86,7 @@ helpers! {
     11 l4_csum_replace (4, 1) [CTX, ANY, ANY, ANY, ANY] -> Integer, {CHANGES_PACKET}
         "long bpf_l4_csum_replace(struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags)"
         "Updates a TCP, UDP or ICMP checksum for a change.";
-    12 tail_call (4, 2) [CTX, MAP, ANY] -> Void, {TAIL_CALL INLINE}
+    12 tail_call (4, 2) [CTX, MAP, ANY] -> Void, {TAIL_CALL CHANGES_PACKET INLINE}
         "long bpf_tail_call(void *ctx, void *prog_array_map, __u32 index)"
         "Goes on in the program at an index of a program array; returns only if it cannot.";
     13 clone_redirect (4, 2) [CTX, ANY, ANY] -> Integer, {CHANGES_PACKET}
@@ -376,7 +376,7 @@ helpers! {
         "Storage of a socket, made if asked.", variants SK_STORAGE;
     108 sk_storage_delete (5, 2) [MAP, BSK] -> Integer, {}
         "long bpf_sk_storage_delete(void *map, void *sk)"
-        "Removes the storage of a socket.";
+        "Removes the storage of a socket.", variants SK_STORAGE_DELETE;
     109 send_signal (5, 3) [ANY] -> Integer, {NEEDS_CAP_PERFMON}
         "long bpf_send_signal(__u32 sig)"
         "Sends a signal to the current process.";

@@ -159,7 +159,7 @@ impl UserKernel {
         if btf.get(id).is_none() {
             return Err(refuse(Errno::EINVAL, format!("attach_btf_id {} is not found\n", id.0)));
         }
-        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id }))
+        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None }))
     }
 
     /// The maps that instructions name, each once.

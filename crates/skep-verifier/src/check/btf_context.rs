@@ -13,7 +13,7 @@ use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::attach_argument::{ArgumentFact, element_argument, may_be_error, may_be_null};
 use skep_abi::attach_type::AttachType;
-use skep_btf::{Btf, FunctionPrototype, Parameter, Type, TypeId};
+use skep_btf::{Btf, FunctionPrototype, Kind as BtfKind, Parameter, Type, TypeId};
 
 /// Bytes of a context with the most arguments that a function may have.
 const MAX_BYTES: i32 = 8 * 12;
@@ -125,10 +125,18 @@ impl<'a> Verifier<'a> {
         Ok(self.maybe_null(Register::pointer(Kind::Btf(id)).with_flags(flags), or_null))
     }
 
-    /// Whether the parameter's name says that NULL may be passed.
+    /// Whether the parameter's name says that NULL may be passed; of an interface's member, the name in the function
+    /// that the kernel has in its place (`tcp_congestion_ops__init`).
     fn is_nullable_parameter(&self, index: usize) -> bool {
-        let (Ok(prototype), Ok(btf)) = (self.target_prototype(), self.kernel_btf()) else { return false };
-        prototype.parameters.get(index).is_some_and(|parameter| btf.str(parameter.name).ends_with("__nullable"))
+        let (Ok(target), Ok(btf)) = (self.attach_target(), self.kernel_btf()) else { return false };
+        let named = match &target.interface {
+            None => self.target_prototype().ok().map(|prototype| prototype.parameters),
+            Some(interface) => btf
+                .find(BtfKind::Function, &format!("{interface}__{}", target.name))
+                .and_then(|stub| prototype(btf, stub))
+                .map(|prototype| &*prototype.parameters),
+        };
+        named.and_then(|all| all.get(index)).is_some_and(|parameter| btf.str(parameter.name).ends_with("__nullable"))
     }
 
     /// The target's name as the kernel's messages have it.
