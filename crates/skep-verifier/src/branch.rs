@@ -3,12 +3,11 @@
 use crate::domain::arithmetic;
 use crate::domain::refine::{outcome, refine};
 use crate::domain::register::{Kind, PointerFlags, Register};
-use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
 use crate::reason::Reason;
 use crate::refusal::Check;
 use crate::verifier::Verifier;
-use skep_isa::{BinaryOp, Condition, Operand, Reg, Width};
+use skep_isa::{Condition, Operand, Reg, Width};
 
 /// A conditional jump.
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +79,10 @@ impl Verifier<'_> {
         }
         let register = state.register_mut(branch.left);
         (register.value, register.origin) = (x, left_origin);
-        self.synchronise_links(state, branch.left);
         if let Operand::Reg(right) = branch.right {
             self.synchronise_links(state, right);
         }
+        self.synchronise_links(state, branch.left);
         true
     }
 
@@ -94,7 +93,7 @@ impl Verifier<'_> {
             return;
         }
         let id = known.id;
-        let linked = |r: &Register| r.is_scalar() && r.id == id;
+        let linked = |r: &Register| r.is_scalar() && r.id == id && r.link.comparable(known.link);
         if state.each().filter(|r| linked(r)).count() < 2 {
             return;
         }
@@ -107,12 +106,9 @@ impl Verifier<'_> {
         let values = &mut self.values;
         state.change_each(linked, |r| {
             r.origin = values.copy(joint);
-            let distance = i64::from(r.link.0.unwrap_or(0)) - i64::from(known.link.0.unwrap_or(0));
-            r.value = if distance == 0 {
-                known.value
-            } else {
-                arithmetic::binary(BinaryOp::Add, Width::W64, &known.value, &Scalar::constant(distance as u64))
-            };
+            let distance = r.link.added() - known.link.added();
+            let narrow = r.link.is_narrow() || known.link.is_narrow();
+            r.value = if distance == 0 { known.value } else { arithmetic::at_distance(&known.value, distance, narrow) };
         });
     }
 

@@ -148,7 +148,7 @@ impl Verifier<'_> {
             Insn::Alu { op, width, dst, src } => self.alu(state, op, width, dst, src)?,
             Insn::MovSx { width, from, dst, src } => self.move_sign_extended(state, width, from, dst, src)?,
             Insn::Neg { width, dst } => self.negate(state, width, dst)?,
-            Insn::Swap { dst, .. } => self.swap(state, dst)?,
+            Insn::Swap { kind, size, dst } => self.swap(state, kind, size, dst)?,
             Insn::AddrSpaceCast { dst, to, from, .. } => self.cast_address_space(state, dst, to, from)?,
             Insn::LoadImm64 { dst, imm } => self.load_immediate(state, slot, dst, imm)?,
             Insn::Load { size, signed, dst, base, offset } => {

@@ -8,13 +8,13 @@ use crate::check::context::invalid_access;
 use crate::check::memory::{Access, Mode, Stored, kinds_agree};
 use crate::domain::arithmetic;
 use crate::domain::precision::ValueId;
-use crate::domain::register::{Kind, Link, PointerFlags, Register};
+use crate::domain::register::{Distance, Kind, Link, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
 use crate::reason::Reason;
 use crate::refusal::{Check, Refusal, denied, invalid};
 use crate::verifier::Verifier;
-use skep_isa::{AtomicOp, BinaryOp, Imm64, Operand, Reg, Size, Width};
+use skep_isa::{AtomicOp, BinaryOp, Imm64, Operand, Reg, Size, SwapKind, Width};
 
 impl Verifier<'_> {
     /// Two-operand arithmetic and moves.
@@ -23,7 +23,7 @@ impl Verifier<'_> {
             return self.move_value(state, width, dst, src);
         }
         check_immediate(op, width, src)?;
-        let left = *state.register(dst);
+        let mut left = *state.register(dst);
         let right = match src {
             Operand::Reg(reg) => *state.register(reg),
             Operand::Imm(imm) => Register::constant(i64::from(imm) as u64),
@@ -34,6 +34,9 @@ impl Verifier<'_> {
         if left.is_pointer() || right.is_pointer() {
             return self.pointer_arithmetic(state, op, width, dst, src);
         }
+        if matches!(op, BinaryOp::And | BinaryOp::Or) && right.value.is_constant() {
+            left.value = self.split_mask(state, dst, &left)?;
+        }
         let linked = self.link_after(op, width, &left, &right);
         let tracked = arithmetic::is_tracked(op, width, &right.value);
         let origin = if tracked { self.derive(left.origin, right.origin) } else { ValueId::ROOT };
@@ -43,16 +46,36 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The result of an operation keeps its link to its equals if a constant was added to it.
+    /// A mask made of a sign bit, all zeros or all ones, selects: each case is a path of its own. That with zeros waits
+    /// before the instruction, that with ones goes on.
+    fn split_mask(&mut self, state: &State, dst: Reg, mask: &Register) -> Check<Scalar> {
+        let (Some([zeros, ones]), Some(slot)) = (mask.value.zeros_or_ones(), self.exploration.current) else {
+            return Ok(mask.value);
+        };
+        let mut waiting = state.clone();
+        waiting.slot = slot;
+        waiting.set(dst, Register { value: zeros, origin: self.values.copy(mask.origin), ..Register::UNKNOWN });
+        self.put_aside(waiting, slot)?;
+        Ok(ones)
+    }
+
+    /// The result of an operation keeps its link to its equals if a constant was added to it, once.
     fn link_after(&self, op: BinaryOp, width: Width, left: &Register, right: &Register) -> Option<(u32, Link)> {
-        let constant = right.value.as_constant().and_then(|n| i32::try_from(n).ok());
-        let first_addition = op == BinaryOp::Add && width == Width::W64 && left.id != 0 && left.link.0.is_none();
-        match constant {
-            Some(distance) if first_addition && distance >= 0 && self.is_privileged() => {
-                Some((left.id, Link(Some(distance))))
-            }
-            _ => None,
+        if left.id == 0 || left.link.0.is_some() || !self.is_privileged() {
+            return None;
         }
+        let narrow = width == Width::W32;
+        let constant = match width {
+            Width::W32 if left.value.umax > u64::from(u32::MAX) => return None,
+            Width::W32 => right.value.as_constant32()? as u32 as i32,
+            Width::W64 => i32::try_from(right.value.as_constant()? as i64).ok()?,
+        };
+        let added = match op {
+            BinaryOp::Add => constant,
+            BinaryOp::Sub => constant.checked_neg()?,
+            _ => return None,
+        };
+        Some((left.id, Link(Some(Distance { added, narrow }))))
     }
 
     /// A value computed from two others; nothing to remember where both are constants or loads.
@@ -145,9 +168,9 @@ impl Verifier<'_> {
         if !same {
             (copy.id, copy.link) = (0, Link(None));
         }
-        copy.value.sign_extend(from.bytes());
-        if width == Width::W32 {
-            copy.value.zero_extend32();
+        match width {
+            Width::W32 => copy.value.sign_extend32(from.bytes()),
+            Width::W64 => copy.value.sign_extend(from.bytes()),
         }
         state.set(dst, copy);
         Ok(())
@@ -168,12 +191,21 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Byte swaps: the result is not tracked.
-    pub(crate) fn swap(&mut self, state: &mut State, dst: Reg) -> Check {
-        if self.is_leak(state.register(dst)) {
-            return Reason::PointerArithmetic.denied(format!("R{} pointer arithmetic prohibited", dst.number()));
+    /// Byte swaps. What is not moved stays linked to its equals.
+    pub(crate) fn swap(&mut self, state: &mut State, kind: SwapKind, size: Size, dst: Reg) -> Check {
+        let operand = *state.register(dst);
+        if self.is_leak(&operand) {
+            return denied(format!("R{} pointer arithmetic prohibited", dst.number()));
         }
-        state.set(dst, Register::UNKNOWN);
+        if operand.is_pointer() {
+            state.set(dst, Register::UNKNOWN);
+            return Ok(());
+        }
+        if (kind, size) == (SwapKind::ToLittle, Size::Double) {
+            return Ok(());
+        }
+        let value = arithmetic::swap(kind, size, &operand.value);
+        state.set(dst, Register { value, origin: operand.origin, ..Register::UNKNOWN });
         Ok(())
     }
 

@@ -222,7 +222,7 @@ impl Identities {
     fn add(&mut self, register: &Register, value: u64) -> Result<(), Mismatch> {
         let common = match register.kind {
             _ if register.id == 0 => return Ok(()),
-            Kind::Scalar => Common::Number(value.wrapping_sub(i64::from(register.link.0.unwrap_or(0)).cast_unsigned())),
+            Kind::Scalar => Common::Number(register.link.first(value)),
             _ if register.is_nullable() => Common::Null(value == 0),
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 Common::Start(value.wrapping_sub(i64::from(register.offset).cast_unsigned()))

@@ -5,10 +5,14 @@
 
 use super::known_bits::KnownBits;
 use super::scalar::Scalar;
-use skep_isa::{BinaryOp, Width};
+use skep_isa::{BinaryOp, Size, SwapKind, Width};
 
-/// `a op b`. Division and modulo are not tracked, as in Linux 6.18: the result is any number of the width.
+/// `a op b`. Divisions and shifts by an unknown amount are not tracked, as in Linux 6.18: their result is any number,
+/// of 64 bits even where only the low half was computed.
 pub fn binary(op: BinaryOp, width: Width, a: &Scalar, b: &Scalar) -> Scalar {
+    if !is_tracked(op, width, b) {
+        return Scalar::UNKNOWN;
+    }
     let mut result = match op {
         BinaryOp::Add => add(a, b),
         BinaryOp::Sub => sub(a, b),
@@ -24,6 +28,24 @@ pub fn binary(op: BinaryOp, width: Width, a: &Scalar, b: &Scalar) -> Scalar {
         BinaryOp::Div | BinaryOp::SDiv | BinaryOp::Mod | BinaryOp::SMod => Scalar::UNKNOWN,
     };
     finish(width, &mut result);
+    result
+}
+
+/// A byte swap. Only known bits survive a real one; on this little-endian machine `le` merely cuts off.
+pub fn swap(kind: SwapKind, size: Size, a: &Scalar) -> Scalar {
+    let mut result = match kind {
+        SwapKind::ToLittle => *a,
+        SwapKind::ToBig | SwapKind::Swap => Scalar { bits: a.bits.swap_bytes(size), ..Scalar::UNKNOWN },
+    };
+    result.truncate(size.bytes());
+    result.synchronise();
+    result
+}
+
+/// `a` plus a constant, the upper half zero if it was added to the low half.
+pub fn at_distance(a: &Scalar, distance: i64, narrow: bool) -> Scalar {
+    let mut result = add(a, &Scalar::constant(distance as u64));
+    finish(if narrow { Width::W32 } else { Width::W64 }, &mut result);
     result
 }
 
@@ -53,6 +75,8 @@ fn finish(width: Width, result: &mut Scalar) {
 /// The amount of a shift, where it is known and below the width.
 fn shift_amount(width: Width, b: &Scalar) -> Option<u32> {
     let (limit, amount) = match width {
+        // Linux wants all of the number below the width, though only its low half counts.
+        Width::W32 if b.umax >= 32 => return None,
         Width::W32 => (32, b.as_constant32()?),
         Width::W64 => (64, b.as_constant()?),
     };
@@ -187,11 +211,11 @@ fn shift(op: BinaryOp, width: Width, a: &Scalar, by: u32) -> Scalar {
 
 fn shift_left(a: &Scalar, by: u32) -> Scalar {
     let mut result = Scalar { bits: a.bits.shift_left(by), ..Scalar::UNKNOWN };
-    // Nothing may be shifted out at the top.
-    if a.umax.leading_zeros() >= by {
+    // Nothing may be shifted out at the top, and nothing but a single bit to the top: that is where Linux draws the line.
+    if a.umax <= 1 << (63 - by) {
         (result.umin, result.umax) = (a.umin << by, a.umax << by);
     }
-    if by < 32 && a.umax32.leading_zeros() >= by {
+    if by < 32 && a.umax32 <= 1 << (31 - by) {
         (result.umin32, result.umax32) = (a.umin32 << by, a.umax32 << by);
     }
     // The first half of the usual sign extension by two shifts: only the low half is left.

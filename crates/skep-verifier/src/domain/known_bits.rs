@@ -3,6 +3,7 @@
 //! Linux calls this a *tnum*. Invariant: `value & unknown == 0`. The set described is every `x` with
 //! `x & !unknown == value`. Each operation's result contains every result of the concrete operation on members.
 
+use skep_isa::Size;
 use std::fmt;
 
 /// Bits that are known (`value`) and bits that are not (`unknown`).
@@ -65,6 +66,23 @@ impl KnownBits {
     /// Whether `x` is a member.
     pub const fn contains(self, x: u64) -> bool {
         x & !self.unknown == self.value
+    }
+
+    /// The smallest member above `x`; the largest member if there is none.
+    pub const fn member_above(self, x: u64) -> u64 {
+        if x >= self.max() {
+            return self.max();
+        }
+        // The bits of `x` from the highest one down that is not as known; all lower ones are free.
+        let wrong = (x ^ self.value) & !self.unknown;
+        let free = if wrong == 0 { 0 } else { u64::MAX >> wrong.leading_zeros() };
+        let highest = free & !(free >> 1);
+        if self.value & highest != 0 {
+            return x & !free | self.value & free;
+        }
+        // Counts on in the unknown bits above: known ones carry through.
+        let next = (x | free | !self.unknown).wrapping_add(1);
+        next & self.unknown | self.value
     }
 
     /// Whether every member of `other` is a member of this set.
@@ -188,6 +206,12 @@ impl KnownBits {
     pub const fn sign_extend(self, bytes: u8) -> Self {
         let by = 64 - 8 * bytes as u32;
         self.shift_left(by).shift_right_signed(by)
+    }
+
+    /// The low `size` bytes in opposite order, zero-extended.
+    pub const fn swap_bytes(self, size: Size) -> Self {
+        let by = 64 - size.bits() as u32;
+        KnownBits { value: self.value.swap_bytes() >> by, unknown: self.unknown.swap_bytes() >> by }
     }
 
     /// Whether every member is a multiple of `size`, a power of two.

@@ -111,8 +111,13 @@ pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &S
 fn equal(width: Width, x: &mut Scalar, y: &mut Scalar) -> Option<()> {
     match width {
         Width::W64 => {
-            let both = x.intersect(y)?;
-            (*x, *y) = (both, both);
+            // Each keeps what it knows of its low half: the rest follows from the whole.
+            let bits = x.bits.intersect(y.bits)?;
+            let (umin, umax) = (x.umin.max(y.umin), x.umax.min(y.umax));
+            let (smin, smax) = (x.smin.max(y.smin), x.smax.min(y.smax));
+            for side in [x, y] {
+                (side.bits, side.umin, side.umax, side.smin, side.smax) = (bits, umin, umax, smin, smax);
+            }
         }
         Width::W32 => {
             let low = x.bits.low32().intersect(y.bits.low32())?;
@@ -184,7 +189,9 @@ fn clear_bits(width: Width, x: &mut Scalar, y: &Scalar) {
         Width::W32 => y.as_constant32(),
     };
     if let Some(bits) = constant {
-        x.bits = x.bits.and(KnownBits::constant(!bits));
+        // Linux takes the ranges from the bits alone here.
+        let cleared = x.bits.and(KnownBits::constant(!bits));
+        *x = Scalar { bits: cleared, ..Scalar::UNKNOWN };
     }
 }
 

@@ -116,9 +116,42 @@ bitflags! {
     }
 }
 
+/// How far a number is from the one that its id was given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Distance {
+    /// What was added.
+    pub added: i32,
+    /// It was added to the low half, and the upper half is zero.
+    pub narrow: bool,
+}
+
 /// A constant distance between linked numbers: two registers of one id differ by the difference of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Link(pub Option<i32>);
+pub struct Link(pub Option<Distance>);
+
+impl Link {
+    /// What was added, if something was.
+    pub fn added(self) -> i64 {
+        self.0.map_or(0, |distance| distance.added.into())
+    }
+
+    /// The number that the id was given to, if this one is `value`.
+    pub fn first(self, value: u64) -> u64 {
+        let first = value.wrapping_sub(self.added().cast_unsigned());
+        if self.is_narrow() { u64::from(first as u32) } else { first }
+    }
+
+    /// Whether the difference of two links is one between their numbers: what was added to the low half does not add up
+    /// with what was added to the whole.
+    pub fn comparable(self, other: Link) -> bool {
+        !matches!((self.0, other.0), (Some(a), Some(b)) if a.narrow != b.narrow)
+    }
+
+    /// Whether it is about the low half.
+    pub fn is_narrow(self) -> bool {
+        self.0.is_some_and(|distance| distance.narrow)
+    }
+}
 
 /// A register or spilled slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,6 +89,23 @@ impl Scalar {
         self.bits.low32().as_constant()
     }
 
+    /// The two values there are, if they are all zeros and all ones, each on its own: of the whole number or of its low
+    /// half.
+    pub fn zeros_or_ones(&self) -> Option<[Scalar; 2]> {
+        if self.smin == -1 && self.smax == 0 {
+            return Some([Scalar::constant(0), Scalar::constant(u64::MAX)]);
+        }
+        let low = |value: u32| Scalar {
+            bits: self.bits.with_low32(KnownBits::constant(value.into())),
+            umin32: value,
+            umax32: value,
+            smin32: value as i32,
+            smax32: value as i32,
+            ..*self
+        };
+        (self.smin32 == -1 && self.smax32 == 0).then(|| [low(0), low(u32::MAX)])
+    }
+
     /// Whether only one value is possible.
     pub const fn is_constant(&self) -> bool {
         self.bits.is_constant()
@@ -164,7 +181,25 @@ impl Scalar {
         let sign = 1u32 << 31;
         self.smin32 = self.smin32.max((value | (unknown & sign)) as i32);
         self.smax32 = self.smax32.min((value | (unknown & !sign)) as i32);
+        if !self.bits.is_constant()
+            && let Some(only) = self.only_member()
+        {
+            *self = Scalar::constant(only);
+        }
         self.is_consistent()
+    }
+
+    /// The one number that both the bits and the unsigned range allow, if there is just one.
+    fn only_member(&self) -> Option<u64> {
+        if self.umin == 0 && self.umax == u64::MAX || self.umin > self.umax {
+            return None;
+        }
+        let next = self.bits.member_above(self.umin);
+        if self.bits.contains(self.umin) {
+            return (next > self.umax).then_some(self.umin);
+        }
+        let last = next == self.bits.max() || next <= self.umax && self.bits.member_above(next) > self.umax;
+        last.then_some(next)
     }
 
     /// The ranges bound the bits: what all numbers of a range have in common.
@@ -247,10 +282,11 @@ impl Scalar {
         self.umax = self.umax.min(low_min(self.umax, self.umax32));
         self.smin = self.smin.max(low_min(self.smin as u64, self.umin32) as i64);
         self.smax = self.smax.min(low_min(self.smax as u64, self.umax32) as i64);
-        // A number that fits into 32 signed bits is the sign extension of its low half.
-        if self.smin >= i64::from(i32::MIN) && self.smax <= i64::from(i32::MAX) {
-            self.smin = self.smin.max(i64::from(self.smin32));
-            self.smax = self.smax.min(i64::from(self.smax32));
+        // A number that fits into 32 signed bits is the sign extension of its low half: where that is not negative, it
+        // is the low half.
+        if self.smin32 >= 0 && self.smin >= i64::from(i32::MIN) && self.smax <= i64::from(i32::MAX) {
+            (self.smin, self.smax) = (self.smin32.into(), self.smax32.into());
+            (self.umin, self.umax) = (self.smin32 as u64, self.smax32 as u64);
         }
     }
 
@@ -292,24 +328,37 @@ impl Scalar {
         self.synchronise();
     }
 
-    /// Sign extension of the low `bytes` bytes to 64 bits (`bytes` 1, 2 or 4).
+    /// Sign extension of the low `bytes` bytes to 64 bits (`bytes` 1, 2 or 4). Known bits count only where all are.
     pub fn sign_extend(&mut self, bytes: u8) {
         let bits = 8 * u32::from(bytes);
-        let (low_bound, high_bound) = (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1);
         let extend = |x: i64| x << (64 - bits) >> (64 - bits);
         let (first, last) = (extend(self.smin), extend(self.smax));
-        // The upper parts agree: the range does not wrap in the narrow type except at its sign.
-        let same_upper = (self.smin >> bits) == (self.smax >> bits);
-        let bits_known = self.bits.sign_extend(bytes);
-        let (smin, smax) = if self.smin >= low_bound && self.smax <= high_bound {
-            (self.smin, self.smax)
-        } else if same_upper && first <= last {
-            (first, last)
-        } else {
-            (low_bound, high_bound)
-        };
-        *self = Scalar { bits: bits_known, smin, smax, ..Scalar::UNKNOWN };
+        if self.is_constant() {
+            *self = Scalar::constant(extend(self.bits.value as i64) as u64);
+            return;
+        }
+        // The upper parts agree, and so do the signs: the narrow range is a range.
+        let one_range = self.smin >> bits == self.smax >> bits && (first < 0) == (last < 0);
+        let (smin, smax) = if one_range { (first, last) } else { (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1) };
+        *self = Scalar { smin, smax, ..Scalar::UNKNOWN };
         self.synchronise();
+    }
+
+    /// Sign extension of the low `bytes` bytes (1 or 2) to 32 bits; the upper half is zero.
+    pub fn sign_extend32(&mut self, bytes: u8) {
+        let bits = 8 * u32::from(bytes);
+        let extend = |x: i32| x << (32 - bits) >> (32 - bits);
+        let (first, last) = (extend(self.smin32), extend(self.smax32));
+        if self.is_constant() {
+            *self = Scalar::constant(u64::from(extend(self.bits.value as i32) as u32));
+            return;
+        }
+        let one_range = self.smin32 >> bits == self.smax32 >> bits && (first < 0) == (last < 0);
+        let (smin32, smax32) =
+            if one_range { (first, last) } else { (-(1i32 << (bits - 1)), (1i32 << (bits - 1)) - 1) };
+        *self = Scalar { smin32, smax32, ..Scalar::UNKNOWN };
+        self.synchronise();
+        self.zero_extend32();
     }
 
     /// What is in both sets; `None` if nothing is.

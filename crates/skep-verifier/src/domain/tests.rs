@@ -7,7 +7,7 @@ use super::refine::{outcome, refine};
 use super::scalar::Scalar;
 use proptest::prelude::*;
 use skep_isa::semantics;
-use skep_isa::{BinaryOp, Condition, Size, Width};
+use skep_isa::{BinaryOp, Condition, Size, SwapKind, Width};
 
 /// Numbers around which things change.
 const BOUNDARIES: &[u64] = &[
@@ -143,9 +143,21 @@ proptest! {
             let mut wide = a;
             wide.sign_extend(size.bytes());
             prop_assert!(wide.contains(size.sign_extend(x)), "{size:?} of {x:#x} not in {wide:?}");
-            wide.zero_extend32();
+            for kind in [SwapKind::ToLittle, SwapKind::ToBig, SwapKind::Swap] {
+                let swapped = arithmetic::swap(kind, size, &a);
+                let expected = semantics::swap(kind, size, x);
+                prop_assert!(swapped.contains(expected), "{kind:?} {size:?} of {x:#x} not in {swapped:?}");
+            }
+        }
+        for size in [Size::Byte, Size::Half] {
+            let mut wide = a;
+            wide.sign_extend32(size.bytes());
             let expected = semantics::mov_sign_extended(Width::W32, size, x);
             prop_assert!(wide.contains(expected), "{size:?} of {x:#x} not in {wide:?}");
+        }
+        for kind in [SwapKind::ToLittle, SwapKind::ToBig, SwapKind::Swap] {
+            let swapped = arithmetic::swap(kind, Size::Double, &a);
+            prop_assert!(swapped.contains(semantics::swap(kind, Size::Double, x)), "{kind:?} of {x:#x} not in {swapped:?}");
         }
         let mut low = a;
         low.zero_extend32();
@@ -197,6 +209,8 @@ fn known_bits_are_exhaustively_sound() {
         for b in sets() {
             for x in members(a) {
                 for y in members(b) {
+                    let above = members(a).find(|member| *member > y);
+                    assert_eq!(a.member_above(y), above.unwrap_or(a.max()), "{a:?} above {y}");
                     assert!(a.add(b).contains(x + y));
                     assert!(a.sub(b).contains(x.wrapping_sub(y)));
                     assert!(a.mul(b).contains(x * y));

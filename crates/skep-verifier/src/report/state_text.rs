@@ -177,7 +177,7 @@ impl<'a> Names<'a> {
     fn facts(&self, register: &Register, about: About) -> Vec<String> {
         let mut facts = Vec::new();
         if register.id != 0 {
-            let distance = register.link.0.map(|distance| format!("{distance:+}")).unwrap_or_default();
+            let distance = register.link.0.map(|distance| format!("{:+}", distance.added)).unwrap_or_default();
             facts.push(format!("id={}{distance}", register.id));
         }
         if register.reference != 0 {
