@@ -10,7 +10,6 @@ use skep_isa::Slot;
 use skep_isa::text::assemble;
 use skep_kernel::{Kernel, calls};
 use skep_verifier::{LogLevel, Options, Program, verify};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const PROGRAMS: u64 = 60;
@@ -27,25 +26,29 @@ fn states_are_those_of_linux() {
         let insns = assemble(&text).expect("a program");
         let (ours, theirs) = (our_states(&insns), linux_states(&kernel, &insns));
         // After the first difference others follow from it.
-        let both = theirs.iter().filter_map(|(place, theirs)| Some((ours.get(place)?, theirs)));
-        if let Some((ours, theirs)) = both.into_iter().find(|(ours, theirs)| ours != theirs) {
-            differences.push(format!("program {seed}\n  ours  {ours}\n  Linux {theirs}"));
+        let differs = |(slot, line): &&(usize, String)| {
+            ours.iter().any(|(at, _)| at == slot) && !ours.contains(&(*slot, line.clone()))
+        };
+        if let Some((slot, line)) = theirs.iter().find(differs) {
+            let ours: Vec<&str> = ours.iter().filter(|(at, _)| at == slot).map(|(_, line)| line.as_str()).collect();
+            differences.push(format!("program {seed}\n  Linux {line}\n  ours  {}", ours.join("\n        ")));
         }
     }
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// The lines of a log that tell a state after an instruction, by its slot: the first time that it is looked at.
-fn states(log: &str) -> BTreeMap<usize, String> {
+/// The lines of a log that tell a state after an instruction, with its slot. At jumps that go one way for certain the
+/// two logs print differently often: what is missing altogether does not count.
+fn states(log: &str) -> Vec<(usize, String)> {
     let line = |line: &str| {
         let (slot, rest) = line.split_once(": (")?;
         let words = rest.split_whitespace().collect::<Vec<_>>().join(" ");
         Some((slot.parse().ok()?, words))
     };
-    log.lines().filter(|text| text.contains(" ; ")).filter_map(line).rev().collect()
+    log.lines().filter(|text| text.contains(" ; ")).filter_map(line).collect()
 }
 
-fn our_states(insns: &[Slot]) -> BTreeMap<usize, String> {
+fn our_states(insns: &[Slot]) -> Vec<(usize, String)> {
     let program = Program::new("states", skep_abi::program_type::ProgramType::SocketFilter, insns);
     let options = Options { log_level: LogLevel::STATES, ..Options::default() };
     match verify(&program, &options) {
@@ -54,7 +57,7 @@ fn our_states(insns: &[Slot]) -> BTreeMap<usize, String> {
     }
 }
 
-fn linux_states(kernel: &Arc<dyn Kernel>, insns: &[Slot]) -> BTreeMap<usize, String> {
+fn linux_states(kernel: &Arc<dyn Kernel>, insns: &[Slot]) -> Vec<(usize, String)> {
     let bytes = Slot::write_program(insns);
     let mut log = vec![0; LOG_BYTES];
     let command = ProgLoad {
