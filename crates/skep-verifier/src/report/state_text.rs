@@ -100,8 +100,9 @@ impl<'a> Names<'a> {
                 let _ = write!(out, " fp-{}={content}", 8 * (index + 1));
             }
         }
-        let held = state.references.iter().map(|r| r.id).chain(state.sections.interrupts_off.iter().map(|i| i.id));
-        let mut held: Vec<u32> = held.collect();
+        let interrupts = state.sections.interrupts_off.iter().map(|i| i.id);
+        let locks = state.locks.iter().map(|lock| lock.id).filter(|id| *id != 0);
+        let mut held: Vec<u32> = state.references.iter().map(|r| r.id).chain(interrupts).chain(locks).collect();
         if !held.is_empty() {
             held.sort_unstable();
             let ids: Vec<String> = held.iter().map(u32::to_string).collect();
