@@ -12,7 +12,7 @@ use crate::effects::Effects;
 use crate::explore::Exploration;
 use crate::fast_call::FastCalls;
 use crate::fixup::call_site::{Agreed, CallKnowledge};
-use crate::input::{Capabilities, MapFacts, Options, Program};
+use crate::input::{Capabilities, Options, Program};
 use crate::liveness::live_registers;
 use crate::map_table::MapTable;
 use crate::object_types::ObjectTypes;
@@ -24,7 +24,6 @@ use crate::stack_depth::is_tail_call;
 use crate::tables;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::ProgramTypeInfo;
-use skep_abi::special_field::SPECIAL_STRUCTS;
 use skep_isa::{CallTarget, Imm64, Insn, RegSet};
 use std::collections::{BTreeSet, HashSet};
 
@@ -181,30 +180,6 @@ impl<'a> Verifier<'a> {
             _ => None,
         });
         named.filter_map(|fd| self.maps.by_fd(fd))
-    }
-
-    /// Whether programs of this type may use such maps at all.
-    fn check_maps(&self) -> Check {
-        let mut arena: Option<&MapFacts> = None;
-        for map in self.maps_named() {
-            let facts = self.maps.facts(map);
-            self.check_arena(facts, arena)?;
-            arena = arena.or(tables::is_arena(facts.map_type).then_some(facts));
-            self.check_special_fields(map)?;
-        }
-        Ok(())
-    }
-
-    /// Whether programs of this type may use a map with such fields.
-    fn check_special_fields(&self, map: MapRef) -> Check {
-        let record = self.maps.special_fields(map);
-        let rows = SPECIAL_STRUCTS.iter().filter(|row| record.of_kind(row.kind).is_some());
-        if let Some(name) = rows.filter_map(|row| row.needs_known_context).find(|_| self.info.any_context) {
-            return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {name} yet"))
-                .of(Reason::SpecialField)
-                .hint("such programs interrupt anything, even whoever holds the lock"));
-        }
-        Ok(())
     }
 
     /// Verifies all paths of the main program and of every global function.

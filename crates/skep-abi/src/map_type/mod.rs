@@ -175,6 +175,12 @@ pub struct MapTypeInfo {
     pub inner: bool,
     /// Creation demands BTF for key and value.
     pub needs_btf: bool,
+    /// Sleepable programs may use it.
+    pub sleepable: bool,
+    /// A program may use one such map only.
+    pub one_per_program: bool,
+    /// Programs may use it at all.
+    pub programs: bool,
     /// First Linux release that has it.
     pub since: Version,
     /// One line about what it is.

@@ -20,6 +20,9 @@ macro_rules! rows {
     (@same index_key index_key) => { true };
     (@same no_inner no_inner) => { true };
     (@same needs_btf needs_btf) => { true };
+    (@same sleepable sleepable) => { true };
+    (@same alone alone) => { true };
+    (@same no_programs no_programs) => { true };
     (@same $a:ident $b:ident) => { false };
     ($(
         $name:ident $text:literal ($major:literal, $minor:literal)
@@ -46,6 +49,9 @@ macro_rules! rows {
             index_key: rows!(@has index_key $($($property)*)?),
             inner: !rows!(@has no_inner $($($property)*)?),
             needs_btf: rows!(@has needs_btf $($($property)*)?),
+            sleepable: rows!(@has sleepable $($($property)*)?),
+            one_per_program: rows!(@has alone $($($property)*)?),
+            programs: !rows!(@has no_programs $($($property)*)?),
             since: Version($major, $minor),
             doc: $doc,
         },)*];
@@ -56,11 +62,12 @@ rows! {
     Hash "hash" (3, 19) key Range(1, ALLOCATION), value Range(1, ALLOCATION), Data, entries NonZero,
         flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "timer_init"]
+        properties {sleepable}
         "Hash table.";
     Array "array" (3, 19) key Exactly(4), value Range(1, INT_MAX), Data, entries NonZero,
         flags {NUMA_NODE MMAPABLE INNER_MAP RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE NEXT_KEY BATCH MMAP FREEZE}
         kernel "bpf_array" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "timer_init"]
-        properties {direct_value index_key}
+        properties {direct_value index_key sleepable}
         "Array of values that are always there.";
     ProgArray "prog_array" (4, 2) key Exactly(4), value Exactly(4), ProgramFd, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY FREEZE}
@@ -74,11 +81,12 @@ rows! {
     PerCpuHash "percpu_hash" (4, 6) key Range(1, ALLOCATION), value Range(1, PER_CPU), PerCpu, entries NonZero,
         flags {NO_PREALLOC ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "map_lookup_percpu_elem"]
+        properties {sleepable}
         "Hash table with a value for each CPU.";
     PerCpuArray "percpu_array" (4, 6) key Exactly(4), value Range(1, PER_CPU), PerCpu, entries NonZero,
         flags {RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE NEXT_KEY BATCH FREEZE}
         kernel "bpf_array" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "map_lookup_percpu_elem"]
-        properties {index_key}
+        properties {index_key sleepable}
         "Array with a value for each CPU.";
     StackTrace "stack_trace" (4, 6) key Exactly(4), value MultipleOf(8, 8, 1016), Data, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY STACK_BUILD_ID} required {} operations {LOOKUP DELETE NEXT_KEY LOOKUP_AND_DELETE FREEZE}
@@ -91,10 +99,12 @@ rows! {
     LruHash "lru_hash" (4, 10) key Range(1, ALLOCATION), value Range(1, ALLOCATION), Data, entries NonZero,
         flags {NO_COMMON_LRU NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "timer_init"]
+        properties {sleepable}
         "Hash table that drops what was not used for longest.";
     LruPerCpuHash "lru_percpu_hash" (4, 10) key Range(1, ALLOCATION), value Range(1, PER_CPU), PerCpu, entries NonZero,
         flags {NO_COMMON_LRU ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY LOOKUP_AND_DELETE BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem", "map_update_elem", "map_delete_elem", "for_each_map_elem", "map_lookup_percpu_elem"]
+        properties {sleepable}
         "The same with a value for each CPU.";
     LpmTrie "lpm_trie" (4, 11) key Range(5, 260), value Range(1, ALLOCATION), Data, entries NonZero,
         flags {NO_PREALLOC NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH DELETE_BATCH FREEZE}
@@ -103,12 +113,12 @@ rows! {
     ArrayOfMaps "array_of_maps" (4, 12) key Exactly(4), value Exactly(4), MapFd, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH FREEZE}
         kernel "bpf_array" helpers ["map_lookup_elem"]
-        properties {no_inner}
+        properties {no_inner sleepable}
         "Array of maps of one shape.";
     HashOfMaps "hash_of_maps" (4, 12) key Range(1, ALLOCATION), value Exactly(4), MapFd, entries NonZero,
         flags {NO_PREALLOC NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY BATCH DELETE_BATCH LOOKUP_AND_DELETE_BATCH FREEZE}
         kernel "bpf_htab" helpers ["map_lookup_elem"]
-        properties {no_inner}
+        properties {no_inner sleepable}
         "Hash table of maps of one shape.";
     Devmap "devmap" (4, 14) key Exactly(4), value OneOf(4, 8), Redirect, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY FREEZE}
@@ -133,7 +143,7 @@ rows! {
     CgroupStorage "cgroup_storage" (4, 19) key OneOf(8, 16), value Range(1, STORAGE), LocalStorage, entries Zero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE NEXT_KEY FREEZE}
         kernel "bpf_cgroup_storage_map" helpers ["get_local_storage"]
-        properties {no_inner}
+        properties {no_inner alone}
         "Storage for each cgroup a program is attached to (deprecated).";
     ReuseportSockarray "reuseport_sockarray" (4, 19) key Exactly(4), value OneOf(4, 8), Socket, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY FREEZE}
@@ -142,20 +152,22 @@ rows! {
     PerCpuCgroupStorage "percpu_cgroup_storage" (4, 20) key OneOf(8, 16), value Range(1, PER_CPU), LocalStorage, entries Zero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE NEXT_KEY FREEZE}
         kernel "bpf_cgroup_storage_map" helpers ["get_local_storage"]
-        properties {no_inner}
+        properties {no_inner alone}
         "The same with a value for each CPU (deprecated).";
     Queue "queue" (4, 20) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE LOOKUP_AND_DELETE FREEZE}
         kernel "bpf_queue_stack" helpers ["map_peek_elem", "map_pop_elem", "map_push_elem"]
+        properties {sleepable}
         "First in, first out.";
     Stack "stack" (4, 20) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE LOOKUP_AND_DELETE FREEZE}
         kernel "bpf_queue_stack" helpers ["map_peek_elem", "map_pop_elem", "map_push_elem"]
+        properties {sleepable}
         "Last in, first out.";
     SkStorage "sk_storage" (5, 2) key Exactly(4), value Range(1, STORAGE), LocalStorage, entries Zero,
         flags {NO_PREALLOC CLONE} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE FREEZE}
         kernel "bpf_local_storage_map" helpers ["sk_storage_get", "sk_storage_delete"]
-        properties {needs_btf}
+        properties {needs_btf sleepable}
         "Storage for each socket; user space names it by descriptor.";
     DevmapHash "devmap_hash" (5, 4) key Exactly(4), value OneOf(4, 8), Redirect, entries NonZero,
         flags {NUMA_NODE RDONLY WRONLY} required {} operations {LOOKUP UPDATE DELETE NEXT_KEY FREEZE}
@@ -164,21 +176,22 @@ rows! {
     StructOps "struct_ops" (5, 6) key Exactly(4), value Range(1, ALLOCATION), None, entries NonZero,
         flags {VTYPE_BTF_OBJ_FD LINK} required {} operations {LOOKUP UPDATE DELETE}
         kernel "bpf_struct_ops_map" helpers []
-        properties {no_inner needs_btf}
+        properties {no_inner needs_btf no_programs}
         "Implementation of a kernel interface; its one value registers it.";
     Ringbuf "ringbuf" (5, 8) key Exactly(0), value Exactly(0), None, entries PowerOfTwoPages,
         flags {NUMA_NODE} required {} operations {MMAP FREEZE}
         kernel "bpf_ringbuf_map" helpers ["ringbuf_output", "ringbuf_reserve", "ringbuf_query", "ringbuf_reserve_dynptr"]
+        properties {sleepable}
         "Ring of records from programs to user space.";
     InodeStorage "inode_storage" (5, 10) key Exactly(4), value Range(1, STORAGE), LocalStorage, entries Zero,
         flags {NO_PREALLOC CLONE} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE FREEZE}
         kernel "bpf_local_storage_map" helpers ["inode_storage_get", "inode_storage_delete"]
-        properties {needs_btf}
+        properties {needs_btf sleepable}
         "Storage for each inode; user space names it by descriptor.";
     TaskStorage "task_storage" (5, 11) key Exactly(4), value Range(1, STORAGE), LocalStorage, entries Zero,
         flags {NO_PREALLOC CLONE} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE FREEZE}
         kernel "bpf_local_storage_map" helpers ["task_storage_get", "task_storage_delete"]
-        properties {needs_btf}
+        properties {needs_btf sleepable}
         "Storage for each task; user space names it by pidfd.";
     BloomFilter "bloom_filter" (5, 16) key Exactly(0), value Range(1, WHOLE_ALLOCATION), Data, entries NonZero,
         flags {NUMA_NODE ZERO_SEED RDONLY WRONLY RDONLY_PROG WRONLY_PROG} required {} operations {LOOKUP UPDATE FREEZE}
@@ -187,15 +200,16 @@ rows! {
     UserRingbuf "user_ringbuf" (6, 1) key Exactly(0), value Exactly(0), None, entries PowerOfTwoPages,
         flags {NUMA_NODE} required {} operations {MMAP FREEZE}
         kernel "bpf_ringbuf_map" helpers ["user_ringbuf_drain"]
+        properties {sleepable}
         "Ring of records from user space to programs.";
     CgrpStorage "cgrp_storage" (6, 2) key Exactly(4), value Range(1, STORAGE), LocalStorage, entries Zero,
         flags {NO_PREALLOC CLONE} required {NO_PREALLOC} operations {LOOKUP UPDATE DELETE FREEZE}
         kernel "bpf_local_storage_map" helpers ["cgrp_storage_get", "cgrp_storage_delete"]
-        properties {needs_btf}
+        properties {needs_btf sleepable}
         "Storage for each cgroup; user space names it by descriptor.";
     Arena "arena" (6, 9) key Exactly(0), value Exactly(0), Pages, entries NonZero,
         flags {MMAPABLE SEGV_ON_FAULT NO_USER_CONV} required {MMAPABLE} operations {MMAP FREEZE}
         kernel "bpf_arena" helpers []
-        properties {direct_value}
+        properties {direct_value sleepable}
         "Sparse memory shared with user space; entries are pages, `map_extra` its address.";
 }

@@ -31,6 +31,7 @@ pub(crate) mod map;
 pub(crate) mod memory;
 pub(crate) mod packet;
 pub(crate) mod pointer_arithmetic;
+pub(crate) mod program_maps;
 pub(crate) mod returns;
 pub(crate) mod section;
 pub(crate) mod stack;
