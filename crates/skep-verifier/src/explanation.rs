@@ -23,7 +23,7 @@ pub struct Known {
     pub register: u8,
     /// The variable of the source that it probably holds.
     pub variable: Option<String>,
-    /// In words: `pointer to a value of map 'counts' (8 bytes), or NULL`.
+    /// In words: `a pointer to a value of map 'counts' (8 bytes), or NULL`.
     pub what: String,
     /// In the notation of Linux's log.
     pub state: String,

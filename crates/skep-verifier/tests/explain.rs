@@ -38,7 +38,7 @@ fn the_bound_that_is_too_short_is_told_and_what_has_nothing_to_do_with_it_is_not
     assert_eq!(reason, Reason::PacketBound);
     assert_eq!(steps(&explanation), [(0, StepKind::Value), (6, StepKind::NotTaken), (7, StepKind::Refused)]);
     assert_eq!(explanation.path[1].text, "r4 > r3 does not hold");
-    assert_eq!(explanation.known[0].what, "pointer into the packet, of which the first 8 bytes are known to exist");
+    assert_eq!(explanation.known[0].what, "a pointer into the packet, of which the first 8 bytes are known to exist");
     assert!(explanation.needed.starts_with("to read 4 bytes at r2+8: "), "{}", explanation.needed);
     assert!(explanation.advice.contains("data_end"));
 }

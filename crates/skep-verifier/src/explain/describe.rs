@@ -9,27 +9,27 @@ pub(super) fn register(register: &Register, names: &Names<'_>) -> String {
     let mut text = match register.kind {
         Kind::Uninitialised => return "nothing: it was not set on this path".to_owned(),
         Kind::Scalar => return number(&register.value),
-        Kind::Context => "pointer to the program's context".to_owned(),
+        Kind::Context => "a pointer to the program's context".to_owned(),
         Kind::Map(map) => format!("the map '{}'", names.maps.facts(map).name),
         Kind::MapValue(map) => {
             let map = names.maps.facts(map);
-            format!("pointer to a value of map '{}' ({} bytes)", map.name, map.value_size)
+            format!("a pointer to a value of map '{}' ({} bytes)", map.name, map.value_size)
         }
         Kind::MapKey(map) => {
             let map = names.maps.facts(map);
-            format!("pointer to a key of map '{}' ({} bytes)", map.name, map.key_size)
+            format!("a pointer to a key of map '{}' ({} bytes)", map.name, map.key_size)
         }
-        Kind::Stack(_) => "pointer to the stack".to_owned(),
-        Kind::Packet { range: 0 } => "pointer into the packet, of which no byte is known to exist".to_owned(),
+        Kind::Stack(_) => "a pointer to the stack".to_owned(),
+        Kind::Packet { range: 0 } => "a pointer into the packet, of which no byte is known to exist".to_owned(),
         Kind::Packet { range } => {
-            format!("pointer into the packet, of which the first {range} bytes are known to exist")
+            format!("a pointer into the packet, of which the first {range} bytes are known to exist")
         }
-        Kind::PacketMeta { range } => format!("pointer into the packet's metadata, {range} bytes known to exist"),
-        Kind::PacketEnd => "pointer to the end of the packet".to_owned(),
-        Kind::Memory(bytes) => format!("pointer to {bytes} bytes of memory"),
+        Kind::PacketMeta { range } => format!("a pointer into the packet's metadata, {range} bytes known to exist"),
+        Kind::PacketEnd => "a pointer to the end of the packet".to_owned(),
+        Kind::Memory(bytes) => format!("a pointer to {bytes} bytes of memory"),
         Kind::Function(_) => "address of a function".to_owned(),
-        Kind::Btf(ty) => format!("pointer to a kernel object of type {}", names.type_name(ty)),
-        _ => format!("pointer of kind {}", register.type_name()),
+        Kind::Btf(ty) => format!("a pointer to a kernel object of type {}", names.type_name(ty)),
+        _ => format!("a pointer of kind {}", register.type_name()),
     };
     match register.value.as_constant() {
         Some(variable) => {

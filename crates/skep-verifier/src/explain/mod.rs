@@ -120,7 +120,11 @@ impl Refused<'_, '_> {
     }
 
     fn known(&self) -> Vec<Known> {
-        let Some(state) = self.state else { return Vec::new() };
+        // What the instruction reads has no part in what was left unreleased, or in how long the program is.
+        // A call that is refused whatever its arguments are, too.
+        let about_call = matches!(self.insn(), Some(Insn::Call(_))) && subject(&self.refusal.message).is_none();
+        let elsewhere = self.is_about_a_reference() || self.is_about_repetition() || about_call;
+        let Some(state) = self.state.filter(|_| !elsewhere) else { return Vec::new() };
         let read = self.insn().map(|insn| insn.reads()).unwrap_or_default();
         let others = read.iter().filter(|reg| Some(*reg) != self.subject && *reg != Reg::R10).take(MORE_REGISTERS);
         let names = self.names();

@@ -109,7 +109,7 @@ impl<'s, 'r, 'a> Steps<'s, 'r, 'a> {
                 let Some(other) = self.other_way(*at) else { return false };
                 if let Some(reg) = missing {
                     let defines = |slot: usize| self.code().get(slot).is_some_and(|insn| insn.writes().contains(reg));
-                    return reaches(self.code(), other, |slot| defines(slot), |slot| slot == refused);
+                    return reaches(self.code(), other, defines, |slot| slot == refused);
                 }
                 let Some(next) = definitions.iter().filter(|d| *d > at).min().map(|d| self.slot(*d)) else {
                     return false;

@@ -1,6 +1,6 @@
 //! Where a verification spends its work: instructions processed and states kept, by source line.
 
-use super::row::Source;
+use super::explained::Source;
 use crate::style::{self, printable};
 use serde::Serialize;
 use skep_object::{ObjectSpec, ProgramSpec};

@@ -3,9 +3,12 @@
 mod compare;
 mod costs;
 mod csv;
+mod explained;
 mod linux;
 mod row;
+mod sarif;
 mod selftest;
+mod snippet;
 mod text;
 
 use crate::error::{self, Failure, Outcome};
@@ -88,12 +91,20 @@ enum Format {
     Json,
     /// One line per program, after a line of column names
     Csv,
+    /// SARIF 2.1.0: refusals for code hosts and editors
+    Sarif,
 }
 
 impl Check {
     pub(crate) fn run(self, output: Output) -> Outcome {
-        if self.format == Format::Csv && output.is_json() {
-            return Err(Failure::new("--format csv and --json exclude each other"));
+        if let Format::Csv | Format::Sarif = self.format
+            && output.is_json()
+        {
+            let format = if self.format == Format::Csv { "csv" } else { "sarif" };
+            return Err(Failure::new(format!("--format {format} and --json exclude each other")));
+        }
+        if self.selftest && self.format == Format::Sarif {
+            return Err(Failure::new("--format sarif is for verdicts: it goes without --selftest"));
         }
         if self.selftest {
             return self.run_selftests(output);
@@ -116,6 +127,7 @@ impl Check {
         let verdicts = Verdicts(rows);
         match self.format {
             Format::Csv => crate::output::print_text(&verdicts.csv())?,
+            Format::Sarif => crate::output::print_text(&format!("{:#}\n", verdicts.sarif()))?,
             Format::Json if !output.is_json() => Output { json: true, pretty: false }.print(&verdicts)?,
             Format::Json | Format::Text => output.print(&verdicts)?,
         }
@@ -195,7 +207,8 @@ impl Check {
 
     fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
         let offline = Offline::new(object, Arc::clone(btf));
-        let options = Options { log_level: LogLevel::from_bits_truncate(self.log_level), ..Options::default() };
+        let options =
+            Options { log_level: LogLevel::from_bits_truncate(self.log_level), explain: true, ..Options::default() };
         programs
             .iter()
             .map(|program| {

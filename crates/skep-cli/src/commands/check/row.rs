@@ -1,10 +1,11 @@
 //! One program's verdict, as every format prints it.
 
 use super::costs::LineCosts;
+use super::explained::{Explained, Source};
 use crate::error::Exit;
 use serde::Serialize;
 use skep_object::ProgramSpec;
-use skep_verifier::{Rejection, Statistics, Verified};
+use skep_verifier::{Reason, Rejection, Statistics, Verified};
 
 /// One program's verdict, as printed.
 #[derive(Debug, Serialize)]
@@ -28,20 +29,15 @@ pub(super) struct Row {
     pub(super) source: Option<Source>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason_id")]
+    pub(super) reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) explanation: Option<Explained>,
     /// What each source line took, if asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) costs: Option<LineCosts>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) log: String,
-}
-
-/// Where in the source a refusal happened.
-#[derive(Debug, Serialize)]
-pub(super) struct Source {
-    pub(super) file: String,
-    pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +61,8 @@ impl Row {
             instruction: None,
             source: None,
             hint: None,
+            reason: None,
+            explanation: None,
             costs: None,
             log: String::new(),
         }
@@ -76,18 +74,14 @@ impl Row {
     }
 
     pub(super) fn rejected(self, rejection: Rejection) -> Row {
-        let source = rejection.line.map(|line| Source {
-            file: line.file.to_string(),
-            line: line.line,
-            column: line.column,
-            text: line.text.trim().to_owned(),
-        });
         let row = Row {
             verdict: "reject",
             message: rejection.message,
             instruction: rejection.slot,
-            source,
+            source: rejection.line.map(Source::from),
             hint: rejection.hint,
+            reason: Some(rejection.reason).filter(|reason| *reason != Reason::Other),
+            explanation: rejection.explanation.map(Explained::from),
             log: rejection.log,
             ..self
         };
@@ -129,4 +123,8 @@ impl Verdicts {
             () => Exit::Success,
         }
     }
+}
+
+fn reason_id<S: serde::Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.unwrap_or_default().info().id)
 }

@@ -131,7 +131,7 @@ impl Check {
         match self.format {
             Format::Csv => crate::output::print_text(&results.csv()),
             Format::Json if !output.is_json() => Output { json: true, pretty: false }.print(results),
-            Format::Json | Format::Text => output.print(results),
+            Format::Json | Format::Text | Format::Sarif => output.print(results),
         }
     }
 }
