@@ -10,7 +10,7 @@
 //! R2 !read_ok
 //! ```
 //!
-//! Header lines are `type`, `attach`, `map` (name, type, key size, value size, entries, flags), `flags`
+//! Header lines are `type`, `attach`, `target` (the kernel function it is attached to), `map` (name, type, key size, value size, entries, flags), `flags`
 //! (`strict_alignment`, `any_alignment`, `test_state_frequency`), `capabilities` (`none`, or names), `license`,
 //! `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
 //! `SKEP_BLESS=1` writes down what the verifier says now.

@@ -54,6 +54,7 @@ fn small() -> Btf {
     function(&mut builder, "bpf_throw", void, &[("cookie", long)]);
     let map = builder.structure("bpf_map", 16, &[("max_entries", int, 0, 0), ("ops", long_pointer, 64, 0)]);
     argument_functions(&mut builder, int, long_pointer, map);
+    iterator_targets(&mut builder, int, [map, task]);
     let pages = [("p__map", void_pointer), ("addr__ign", void_pointer), ("page_cnt", int)];
     let allocate = [pages.as_slice(), &[("node_id", int), ("flags", long)]].concat();
     function(&mut builder, "bpf_arena_alloc_pages", void_pointer, &allocate);
@@ -102,4 +103,14 @@ fn argument_functions(builder: &mut BtfBuilder, int: TypeId, long_pointer: TypeI
     function(builder, "bpf_xdp_pull_data", int, &[("x", context), ("len", int)]);
     function(builder, "bpf_xdp_metadata_rx_timestamp", int, &[("ctx", context), ("timestamp", long_pointer)]);
     function(builder, "bpf_session_cookie", long_pointer, &[]);
+}
+
+/// What iterators over kernel objects hand to their programs.
+fn iterator_targets(builder: &mut BtfBuilder, int: TypeId, [map, task]: [TypeId; 2]) {
+    let bytes = builder.pointer(TypeId::VOID);
+    let meta = builder.structure("bpf_iter_meta", 8, &[("session_id", int, 0, 0)]);
+    let (meta, map) = (builder.pointer(meta), builder.pointer(map));
+    let element = [("meta", meta), ("map", map), ("key", bytes), ("value", bytes)];
+    function(builder, "bpf_iter_bpf_map_elem", int, &element);
+    function(builder, "bpf_iter_task", int, &[("meta", meta), ("task", task)]);
 }

@@ -93,6 +93,10 @@ pub(crate) fn load(
         .flat_map(|(_, functions)| functions)
         .flat_map(|(slot, id)| [slot.to_le_bytes(), id.0.to_le_bytes()].concat())
         .collect();
+    let target = match &*super::kernel_types::LINUX {
+        Some(types) => case.attach_target(types)?,
+        None => None,
+    };
     let mut log = vec![0; LOG_BYTES];
     let command = ProgLoad {
         prog_type: case.program_type()?.number(),
@@ -103,6 +107,7 @@ pub(crate) fn load(
         log_buf: &mut log,
         prog_flags: flags,
         prog_btf_fd: btf_handle.as_ref().map_or(0, Handle::fd),
+        attach_btf_id: target.map_or(0, |target| target.id.0),
         func_info_rec_size: if records.is_empty() { 0 } else { 8 },
         func_info: &records,
         ..ProgLoad::default()

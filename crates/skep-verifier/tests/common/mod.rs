@@ -11,7 +11,9 @@ use skep_abi::program_type::ProgramType;
 use skep_btf::{Btf, BtfBuilder, FunctionLinkage, IntEncoding, TypeId};
 use skep_isa::Slot;
 use skep_isa::text::{Names, assemble_with};
-use skep_verifier::{Capabilities, LogLevel, MapFacts, Options, Program, ProgramBtf, Rejection, Verified, verify};
+use skep_verifier::{
+    AttachTarget, Capabilities, LogLevel, MapFacts, Options, Program, ProgramBtf, Rejection, Verified, verify,
+};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +141,13 @@ impl Case {
         found.copied().map(Some).ok_or_else(|| format!("no attach type {name}"))
     }
 
+    /// The function of a kernel that the program is attached to.
+    pub(crate) fn attach_target(&self, kernel: &Btf) -> Result<Option<AttachTarget>, String> {
+        let Some(name) = self.get("target") else { return Ok(None) };
+        let id = kernel.find(skep_btf::Kind::Function, name).ok_or_else(|| format!("no function {name}"))?;
+        Ok(Some(AttachTarget { name: name.to_owned(), id, interface: None }))
+    }
+
     pub(crate) fn maps(&self) -> Result<Vec<MapLine>, String> {
         let lines = self.header.iter().filter(|(key, _)| key == "map");
         let mut maps: Vec<MapLine> = lines.map(|(_, line)| map_line(line)).collect::<Result<_, _>>()?;
@@ -226,6 +235,7 @@ impl Case {
         let btf = self.btf(&insns);
         let program = Program {
             attach_type: self.attach_type()?,
+            attach_target: self.attach_target(&kernel_types::SMALL)?,
             gpl_compatible: self.gpl_compatible(),
             sleepable: self.has_flag("sleepable"),
             maps: &facts,
