@@ -7,7 +7,7 @@ use crate::cfg::{Code, successors};
 use crate::check::kfunc_signature::KfuncTable;
 use crate::tables;
 use skep_abi::helper::HelperFlags;
-use skep_abi::kfunc::KfuncFlags;
+use skep_abi::kfunc::{KfuncFlags, KfuncRule};
 use skep_isa::{CallTarget, Insn};
 
 /// What one function may do.
@@ -75,6 +75,9 @@ fn own_effect(insn: &Insn, kfuncs: &KfuncTable) -> Effect {
             let has = |flag| helper.is_some_and(|helper| helper.flags.contains(flag));
             Effect { sleeps: has(HelperFlags::MIGHT_SLEEP), moves_packets: has(HelperFlags::CHANGES_PACKET) }
         }
-        insn => Effect { sleeps: kfuncs.calls(insn, KfuncFlags::SLEEPABLE), moves_packets: false },
+        insn => Effect {
+            sleeps: kfuncs.calls(insn, KfuncFlags::SLEEPABLE),
+            moves_packets: kfuncs.rule(insn) == Some(KfuncRule::ChangesPacket),
+        },
     }
 }

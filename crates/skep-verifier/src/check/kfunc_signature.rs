@@ -133,10 +133,15 @@ impl KfuncTable {
         self.get(*id, *btf).is_ok_and(|function| function.has(flag))
     }
 
+    /// The rule of the function that an instruction calls, if it calls one.
+    pub(crate) fn rule(&self, insn: &Insn) -> Option<KfuncRule> {
+        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return None };
+        Some(self.get(*id, *btf).ok()?.row.rule)
+    }
+
     /// Whether an instruction ends the program by throwing.
     pub(crate) fn throws(&self, insn: &Insn) -> bool {
-        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
-        self.get(*id, *btf).is_ok_and(|function| function.row.rule == KfuncRule::Throw)
+        self.rule(insn) == Some(KfuncRule::Throw)
     }
 
     /// What a kernel function does to the registers that calls may change, if the instruction calls one.
@@ -161,9 +166,7 @@ impl KfuncTable {
 
     /// Whether an instruction calls a function that calls back before it returns.
     pub(crate) fn calls_back(&self, insn: &Insn) -> bool {
-        let Insn::Call(CallTarget::Kfunc { id, btf }) = insn else { return false };
-        let later =
-            self.get(*id, *btf).is_ok_and(|f| matches!(f.row.rule, KfuncRule::CallLater | KfuncRule::CallInTask));
+        let later = matches!(self.rule(insn), Some(KfuncRule::CallLater | KfuncRule::CallInTask));
         self.takes_callback(insn) && !later
     }
 
