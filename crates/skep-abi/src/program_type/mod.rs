@@ -120,6 +120,8 @@ pub struct ProgramTypeInfo {
     pub tracing_helpers: bool,
     /// Runs wherever the probed thing happens, interrupting anything: maps with spin locks or timers are refused.
     pub any_context: bool,
+    /// It may use maps with spin locks, unless it runs in any context.
+    pub locks: bool,
     /// It is the function that it is attached to: who calls it vouches for the objects in the arguments and takes the result.
     pub implements_target: bool,
     /// What it may return: the first row that fits the attach type. Without a row, anything.
@@ -242,6 +244,7 @@ impl ProgramTypeInfo {
             base_helpers: true,
             tracing_helpers: false,
             any_context: false,
+            locks: true,
             implements_target: false,
             returns: &[],
             unprivileged: false,

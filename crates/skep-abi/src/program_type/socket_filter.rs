@@ -13,6 +13,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     context: ContextInfo::Struct { name: "__sk_buff", size: 192, fields: FIELDS },
     packet_load: true,
     unprivileged: true,
+    locks: false,
     helpers: &[
         "perf_event_output",
         "skb_load_bytes",

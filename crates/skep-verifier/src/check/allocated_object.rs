@@ -10,7 +10,7 @@ use super::trust::untrusted_memory;
 use crate::domain::register::{Kind, ObjectRef, PointerFlags, Register};
 use crate::domain::state::State;
 use crate::reason::Reason;
-use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
+use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use crate::special_fields::Malformed;
 use crate::verifier::Verifier;
 use skep_abi::special_field::SpecialKind;
@@ -47,28 +47,30 @@ impl<'a> Verifier<'a> {
         let ty = self.objects.get(object);
         let (btf, id, name, number) = (ty.btf, ty.id, ty.name(), access.base.number());
         if !self.may_leak_pointers() {
-            return denied(format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN"));
+            return Reason::PointerLeak
+                .denied(format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN"));
         }
         if offset < 0 {
-            return denied(format!("R{number} is ptr_{name} invalid negative access: off={offset}"));
+            return Reason::Argument.denied(format!("R{number} is ptr_{name} invalid negative access: off={offset}"));
         }
         if base.value.as_constant() != Some(0) {
-            return denied(format!(
+            return Reason::Argument.denied(format!(
                 "R{number} is ptr_{name} invalid variable offset: off={offset}, var_off={}",
                 base.value.bits
             ));
         }
         if base.flags.contains(PointerFlags::PER_CPU) {
-            return denied(format!("R{number} is ptr_{name} access percpu memory: off={offset}"));
+            return Reason::Argument.denied(format!("R{number} is ptr_{name} access percpu memory: off={offset}"));
         }
         let allocated = base.is_allocated();
         if access.mode.is_write() && !allocated {
-            return denied("only read is supported");
+            return Reason::ReadOnly.denied("only read is supported");
         }
         if allocated {
             let end = i64::from(offset) + i64::from(access.size);
             if let Some(field) = ty.record.touched(offset.into(), end).next() {
                 return Err(Refusal::new(EACCES, format!("direct access to {} is disallowed", field.name))
+                    .of(Reason::SpecialField)
                     .hint("use the functions made for it"));
             }
         }
@@ -101,10 +103,10 @@ impl<'a> Verifier<'a> {
         }
         if for_each_cpu != per_cpu {
             let function = if for_each_cpu { "bpf_percpu_obj_drop_impl" } else { "bpf_obj_drop_impl" };
-            return invalid(format!("arg#{index} expected for {function}()"));
+            return Reason::Argument.invalid(format!("arg#{index} expected for {function}()"));
         }
         if register.reference == 0 {
-            return invalid("allocated object must be referenced");
+            return Reason::Argument.invalid("allocated object must be referenced");
         }
         call.object = Some(object);
         Ok(())
@@ -113,10 +115,10 @@ impl<'a> Verifier<'a> {
     /// An object that counts its references.
     pub(crate) fn check_counted_argument(&self, index: usize, register: &Register, call: &mut KfuncCall) -> Check {
         let (true, Kind::Object(object)) = (register.is_allocated(), register.kind) else {
-            return invalid(format!("arg#{index} is neither owning or non-owning ref"));
+            return Reason::Argument.invalid(format!("arg#{index} is neither owning or non-owning ref"));
         };
         if self.objects.get(object).record.of_kind(SpecialKind::ReferenceCount).is_none() {
-            return invalid(format!("arg#{index} doesn't point to a type with bpf_refcount field"));
+            return Reason::Argument.invalid(format!("arg#{index} doesn't point to a type with bpf_refcount field"));
         }
         call.object = Some(object);
         call.owned = !register.flags.contains(PointerFlags::NON_OWNING);
@@ -127,26 +129,27 @@ impl<'a> Verifier<'a> {
     pub(crate) fn new_object(&mut self, call: &KfuncCall, per_cpu: bool) -> Check<Register> {
         let id = call.constant.unwrap_or(u64::MAX);
         let Ok(id) = u32::try_from(id) else {
-            return invalid("local type ID argument must be in range [0, U32_MAX]");
+            return Reason::Argument.invalid("local type ID argument must be in range [0, U32_MAX]");
         };
         let Some(program) = self.program.btf.as_ref() else {
-            return invalid("bpf_obj_new/bpf_percpu_obj_new requires prog BTF");
+            return Reason::Argument.invalid("bpf_obj_new/bpf_percpu_obj_new requires prog BTF");
         };
         let btf: &'a Btf = program.btf;
         let id = TypeId(id);
         let Some(Type::Struct(composite)) = btf.get(id) else {
-            return invalid("bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct");
+            return Reason::Argument.invalid("bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct");
         };
         if per_cpu && composite.size > MAX_PER_CPU_BYTES {
             let size = composite.size;
-            return invalid(format!("bpf_percpu_obj_new type size ({size}) is greater than {MAX_PER_CPU_BYTES}"));
+            return Reason::Argument
+                .invalid(format!("bpf_percpu_obj_new type size ({size}) is greater than {MAX_PER_CPU_BYTES}"));
         }
         if per_cpu && !super::kfunc_signature::is_plain_data(btf, id, 0) {
-            return invalid("bpf_percpu_obj_new type ID argument must be of a struct of scalars");
+            return Reason::Argument.invalid("bpf_percpu_obj_new type ID argument must be of a struct of scalars");
         }
         let object = self.object_type(btf, id)?;
         if per_cpu && !self.objects.get(object).record.is_empty() {
-            return invalid("bpf_percpu_obj_new type ID argument must not contain special fields");
+            return Reason::Argument.invalid("bpf_percpu_obj_new type ID argument must not contain special fields");
         }
         let pointer = Register::pointer(Kind::Object(object));
         Ok(if per_cpu { pointer.with_flags(PointerFlags::PER_CPU) } else { pointer })
@@ -164,7 +167,7 @@ impl<'a> Verifier<'a> {
         match each.kind {
             Kind::Object(_) => Ok(Register::pointer(each.kind).with_flags(PointerFlags::RCU)),
             Kind::Btf(ty) => self.variable_of_cpu(ty),
-            _ => invalid("not one for each CPU"),
+            _ => Reason::Argument.invalid("not one for each CPU"),
         }
     }
 

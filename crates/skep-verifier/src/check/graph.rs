@@ -10,7 +10,7 @@ use super::kfunc_signature::KfuncSignature;
 use crate::domain::register::{Kind, ObjectRef, PointerFlags, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, State};
 use crate::reason::Reason;
-use crate::refusal::{Check, EINVAL, Refusal, invalid};
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::special_fields::{Detail, SpecialField};
 use crate::verifier::Verifier;
 use skep_abi::kfunc::KfuncRule;
@@ -44,11 +44,11 @@ impl Verifier<'_> {
             return Reason::Argument.invalid(format!("arg#{index} expected pointer to map value or allocated object"));
         }
         if owned_object && register.reference == 0 {
-            return invalid("allocated object must be referenced");
+            return Reason::Argument.invalid("allocated object must be referenced");
         }
         let (field, offset) = self.field_at(reg, register, kind)?;
         let Some(SpecialField { name, detail: Detail::Root(root), .. }) = field else {
-            return invalid(format!("{} not found at offset={offset}", struct_name(kind)));
+            return Reason::Argument.invalid(format!("{} not found at offset={offset}", struct_name(kind)));
         };
         self.check_guarded(state, register, name)?;
         let member = self.object_type(self.btf_around(register)?, root.member)?;
@@ -62,8 +62,9 @@ impl Verifier<'_> {
             return Ok(());
         }
         let lock = self.record_of(register).and_then(|record| record.of_kind(SpecialKind::SpinLock));
-        let at = lock.map_or(-1, |lock| i64::from(lock.offset));
+        let at = lock.map_or(-i64::from(EINVAL), |lock| i64::from(lock.offset));
         let refusal = Refusal::new(EINVAL, format!("bpf_spin_lock at off={at} must be held for {name}"))
+            .of(Reason::Lock)
             .of(Reason::Lock)
             .hint("take the lock in the same map value or object first");
         let other = !state.locks.is_empty();
@@ -73,7 +74,7 @@ impl Verifier<'_> {
     /// The field of a kind that a register points to, and where it points.
     fn field_at(&self, reg: Reg, register: &Register, kind: SpecialKind) -> Check<(Option<SpecialField>, i64)> {
         if !register.value.is_constant() {
-            return invalid(format!(
+            return Reason::Argument.invalid(format!(
                 "R{} doesn't have constant offset. {name} has to be at the constant offset",
                 reg.number(),
                 name = struct_name(kind)
@@ -100,21 +101,22 @@ impl Verifier<'_> {
                 return Reason::Argument.invalid(format!("arg#{index} expected pointer to allocated object"));
             }
             if register.reference == 0 {
-                return invalid("allocated object must be referenced");
+                return Reason::Argument.invalid("allocated object must be referenced");
             }
         } else {
             let name = function.row.name;
             let lent = register.is_allocated() && register.flags.contains(PointerFlags::NON_OWNING);
             if !lent && register.reference == 0 {
-                return invalid(format!("{name} can only take non-owning or refcounted bpf_rb_node pointer"));
+                return Reason::Argument
+                    .invalid(format!("{name} can only take non-owning or refcounted bpf_rb_node pointer"));
             }
             if self.orders_tree(state) {
-                return invalid(format!("{name} not allowed in rbtree cb"));
+                return Reason::Argument.invalid(format!("{name} not allowed in rbtree cb"));
             }
         }
         let (field, offset) = self.field_at(reg, &register, kind)?;
         if field.is_none() {
-            return invalid(format!("{} not found at offset={offset}", struct_name(kind)));
+            return Reason::Argument.invalid(format!("{} not found at offset={offset}", struct_name(kind)));
         }
         self.check_membership(&register, offset, kind, call)
     }
@@ -122,18 +124,18 @@ impl Verifier<'_> {
     /// The node must be the one by which objects of its type are in this list or tree.
     fn check_membership(&self, register: &Register, offset: i64, kind: SpecialKind, call: &mut KfuncCall) -> Check {
         let (Kind::Object(object), Some(graph)) = (register.kind, call.graph) else {
-            return invalid("the list or tree is not known");
+            return Reason::Argument.invalid("the list or tree is not known");
         };
         let node = struct_name(kind);
         let (wanted, found) = (self.objects.get(graph.member).name(), self.objects.get(object).name());
         if object != graph.member {
-            return invalid(format!(
+            return Reason::Argument.invalid(format!(
                 "operation on {} expects arg#1 {node} at offset={} in struct {wanted}, but arg is at offset={offset} in struct {found}",
                 graph.name, graph.node_offset
             ));
         }
         if offset != i64::from(graph.node_offset) {
-            return invalid(format!(
+            return Reason::Argument.invalid(format!(
                 "arg#1 offset={offset}, but expected {node} at offset={} in struct {wanted}",
                 graph.node_offset
             ));

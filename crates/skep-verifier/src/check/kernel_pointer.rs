@@ -10,7 +10,7 @@ use super::type_match::has_at;
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register, type_name};
 use crate::domain::state::State;
 use crate::reason::Reason;
-use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
+use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use crate::special_fields::{Detail, KernelPointer, SpecialField, Target};
 use crate::verifier::Verifier;
 use skep_abi::special_field::{KernelPointerKind, SpecialKind};
@@ -70,10 +70,11 @@ impl<'a> Verifier<'a> {
         if pointer.kind.is_owning() {
             return Err(Refusal::new(EACCES, "store to referenced kptr disallowed")
                 .of(Reason::SpecialField)
+                .of(Reason::SpecialField)
                 .hint("use bpf_kptr_xchg"));
         }
         if pointer.kind == KernelPointerKind::User {
-            return denied("store to uptr disallowed");
+            return Reason::SpecialField.denied("store to uptr disallowed");
         }
         match stored {
             Stored::Constant(0) => {}
@@ -156,7 +157,7 @@ impl<'a> Verifier<'a> {
         if field.kind == KernelPointerKind::Untrusted {
             message.push_str(&format!(" or {}{wanted}", type_name(field.target, PointerFlags::UNTRUSTED)));
         }
-        Refusal::new(EACCES, message)
+        Refusal::new(EACCES, message).of(Reason::Argument)
     }
 
     /// The field that an exchange is about.

@@ -8,7 +8,7 @@ use super::kfunc::KfuncCall;
 use crate::domain::register::{Kind, MapRef, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, State};
 use crate::reason::Reason;
-use crate::refusal::{Check, EINVAL, Refusal, invalid};
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::special_field::{SpecialKind, struct_name};
 use skep_isa::Reg;
@@ -19,18 +19,21 @@ impl Verifier<'_> {
         let (number, name) = (reg.number(), struct_name(kind));
         let Kind::MapValue(map) = register.kind else { return Reason::Argument.invalid("not a map value") };
         if !register.value.is_constant() {
-            return invalid(format!("R{number} doesn't have constant offset. {name} has to be at the constant offset"));
+            return Reason::SpecialField
+                .invalid(format!("R{number} doesn't have constant offset. {name} has to be at the constant offset"));
         }
         let about = self.maps.facts(map);
         if about.value_type.is_none() {
-            return invalid(format!("map '{}' has to have BTF in order to use {name}", about.name));
+            return Reason::SpecialField
+                .invalid(format!("map '{}' has to have BTF in order to use {name}", about.name));
         }
         let Some(field) = self.maps.special_fields(map).of_kind(kind) else {
-            return invalid(format!("map '{}' has no valid {name}", about.name));
+            return Reason::SpecialField.invalid(format!("map '{}' has no valid {name}", about.name));
         };
         let offset = i64::from(register.offset).saturating_add(register.value.smin);
         if offset != i64::from(field.offset) {
-            return invalid(format!("off {offset} doesn't point to 'struct {name}' that is at {}", field.offset));
+            return Reason::SpecialField
+                .invalid(format!("off {offset} doesn't point to 'struct {name}' that is at {}", field.offset));
         }
         Ok((map, register.map_identity))
     }
@@ -48,7 +51,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         let Some(map) = register.map() else {
-            return invalid(format!("pointer in R{} isn't map pointer", reg.number()));
+            return Reason::SpecialField.invalid(format!("pointer in R{} isn't map pointer", reg.number()));
         };
         let found = (map, register.map_identity);
         if let Some(field) = call.map.filter(|field| *field != found) {
@@ -64,7 +67,7 @@ impl Verifier<'_> {
     /// Puts the function aside that is called later.
     pub(crate) fn call_later(&mut self, state: &State, call: &KfuncCall, returns: (i64, i64)) -> Check {
         let (Some(subprogram), Some((map, identity))) = (call.callback, call.map) else {
-            return invalid("the callback's map is not known");
+            return Reason::SpecialField.invalid("the callback's map is not known");
         };
         let mut frame = Frame::new(0, subprogram, usize::MAX);
         frame.callback = Some(CallbackFrame { returns, kind: CallbackKind::Later });
@@ -89,5 +92,6 @@ pub(crate) fn belongs_to_other(what: &str, field: (u8, u32), map: (u8, u32)) -> 
             "{what} pointer in R{field_number} map_uid={field_identity} doesn't match map pointer in R{map_number} map_uid={map_identity}"
         ),
     )
+    .of(Reason::Argument)
     .hint("pass the map that the value was looked up in")
 }

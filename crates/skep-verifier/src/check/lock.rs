@@ -8,7 +8,7 @@ use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::{Lock, LockKind, LockPlace, State};
 use crate::reason::Reason;
-use crate::refusal::{Check, EINVAL, Refusal, invalid};
+use crate::refusal::{Check, EINVAL, Refusal};
 use crate::special_fields::Record;
 use crate::verifier::Verifier;
 use skep_abi::special_field::SpecialKind;
@@ -60,11 +60,12 @@ impl Verifier<'_> {
         let name = usage.name();
         let record = self.record_of(&register);
         let Some(lock) = record.and_then(|record| record.of_kind(usage.field())) else {
-            return invalid(format!("{owner} has no valid {name}_lock"));
+            return Reason::Lock.invalid(format!("{owner} has no valid {name}_lock"));
         };
         let offset = i64::from(register.offset).saturating_add(register.value.smin);
         if offset != i64::from(lock.offset) {
-            return invalid(format!("off {offset} doesn't point to 'struct {name}_lock' that is at {}", lock.offset));
+            return Reason::Lock
+                .invalid(format!("off {offset} doesn't point to 'struct {name}_lock' that is at {}", lock.offset));
         }
         let lock = Lock { place, id: register.id, slot: state.slot, kind: usage.kind };
         if usage.take { take(state, lock) } else { self.give_back(state, lock, name) }
@@ -90,14 +91,14 @@ impl Verifier<'_> {
     fn lock_owner(&self, reg: Reg, register: &Register, usage: LockUse) -> Check<(LockPlace, String)> {
         let (number, name) = (reg.number(), usage.name());
         if !register.value.is_constant() {
-            return invalid(format!(
+            return Reason::Lock.invalid(format!(
                 "R{number} doesn't have constant offset. {name}_lock has to be at the constant offset"
             ));
         }
         let Kind::MapValue(map) = register.kind else { return Ok((LockPlace::Object, "local 'kptr'".to_owned())) };
         let facts = self.maps.facts(map);
         if facts.value_type.is_none() {
-            return invalid(format!("map '{}' has to have BTF in order to use {name}_lock", facts.name));
+            return Reason::Lock.invalid(format!("map '{}' has to have BTF in order to use {name}_lock", facts.name));
         }
         Ok((LockPlace::Map(map), format!("map '{}'", facts.name)))
     }
@@ -105,14 +106,16 @@ impl Verifier<'_> {
     fn give_back(&mut self, state: &mut State, lock: Lock, name: &str) -> Check {
         let same = |held: &Lock| held.kind == lock.kind && held.place == lock.place && held.id == lock.id;
         let Some(last) = state.locks.last() else {
-            return invalid(format!("{name}_unlock without taking a lock"));
+            return Reason::Lock.invalid(format!("{name}_unlock without taking a lock"));
         };
         if !state.locks.iter().any(same) {
             return Err(Refusal::new(EINVAL, format!("{name}_unlock of different lock"))
+                .of(Reason::Lock)
                 .hint("give back the lock that was taken, by a pointer from the same look-up"));
         }
         if !(last.place == lock.place && last.id == lock.id) {
             return Err(Refusal::new(EINVAL, format!("{name}_unlock cannot be out of order"))
+                .of(Reason::Lock)
                 .hint("give the locks back in the reverse order"));
         }
         state.locks.pop();
@@ -177,7 +180,7 @@ fn take(state: &mut State, lock: Lock) -> Check {
     }
     let same = |held: &Lock| held.kind != LockKind::Spin && held.place == lock.place && held.id == lock.id;
     if resilient && state.locks.iter().any(same) {
-        return invalid("Acquiring the same lock again, AA deadlock detected");
+        return Reason::Lock.invalid("Acquiring the same lock again, AA deadlock detected");
     }
     state.locks.push(lock);
     Ok(())

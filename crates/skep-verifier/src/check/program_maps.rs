@@ -38,6 +38,10 @@ impl Verifier<'_> {
     /// Whether programs of this type may use a map with such fields.
     fn check_special_fields(&self, map: MapRef) -> Check {
         let record = self.maps.special_fields(map);
+        if record.lock().is_some() && !self.info.locks {
+            let name = self.info.name.replace('_', " ");
+            return Reason::SpecialField.invalid(format!("{name} progs cannot use bpf_spin_lock yet"));
+        }
         let rows = SPECIAL_STRUCTS.iter().filter(|row| record.of_kind(row.kind).is_some());
         if let Some(name) = rows.filter_map(|row| row.needs_known_context).find(|_| self.info.any_context) {
             return Err(Refusal::new(EINVAL, format!("tracing progs cannot use {name} yet"))
