@@ -35,8 +35,8 @@ impl Verifier<'_> {
             return Ok(());
         }
         let line = format!(
-            "invalid access to packet, off={offset} size={size}, R{number}(id={},off={},r={range})",
-            base.id, base.offset
+            "invalid access to packet, off={offset} size={size}, R{number}(id={},off={offset},r={range})",
+            base.id
         );
         let region = Region { name: "packet", bytes: range.into() };
         Err(Refusal::new(EACCES, format!("R{number} offset is outside of the {}", region.name))
