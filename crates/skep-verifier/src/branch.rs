@@ -200,7 +200,7 @@ fn is_never_null(r: &Register) -> bool {
     match r.kind {
         Kind::Btf(_) | Kind::Object(_) => r.is_trusted(),
         Kind::Memory(_) => !r.flags.contains(PointerFlags::UNTRUSTED),
-        Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) | Kind::Stack(_) => true,
+        Kind::Socket(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Map(_) => true,
         _ => false,
     }
 }

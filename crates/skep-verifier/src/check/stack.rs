@@ -376,7 +376,9 @@ fn spill_number(slot: &mut StackSlot, mut value: Register, size: usize) {
         value.value.truncate(size as u8);
         value.link = crate::domain::register::Link(None);
     }
-    slot.scrub();
+    for byte in slot.bytes[size..].iter_mut().filter(|byte| !matches!(byte, ByteKind::Zero | ByteKind::Invalid)) {
+        *byte = ByteKind::Misc;
+    }
     slot.bytes[..size].fill(ByteKind::Spill);
     slot.spilled = value;
 }

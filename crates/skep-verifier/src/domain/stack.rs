@@ -82,10 +82,10 @@ impl StackSlot {
         self.bytes[0] == ByteKind::Dynptr
     }
 
-    /// Forgets the spilled register or object; its bytes become plain data.
+    /// Forgets the spilled register or object; its bytes, and what else was written beside them, become plain data.
     pub fn scrub(&mut self) {
-        for byte in &mut self.bytes {
-            if *byte == ByteKind::Spill || byte.is_object() {
+        if self.is_spill() || self.bytes.iter().any(|byte| byte.is_object()) {
+            for byte in self.bytes.iter_mut().filter(|byte| **byte != ByteKind::Invalid) {
                 *byte = ByteKind::Misc;
             }
         }
