@@ -1,10 +1,12 @@
 //! The states kept for comparison, and what is recorded on them.
 //!
-//! Kept states form a tree by [`State::parent`]; those of one slot form a list, the newest first. A state that never
-//! helps leaves its list. What it holds goes once no path can come back to it; its records stay, because paths that
+//! Kept states form a tree by [`State::parent`]; those of one place form a list, the newest first. A place is a slot
+//! and the call that leads to its function: states that return elsewhere are never compared. A state that never helps
+//! leaves its list. What it holds goes once no path can come back to it; its records stay, because paths that
 //! ended inside a loop may still pass what they learn through it.
 
 use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
+use std::collections::HashMap;
 
 /// A kept state.
 #[derive(Debug)]
@@ -22,18 +24,25 @@ pub(crate) struct Checkpoint {
     pub(crate) misses: u32,
     /// The state kept here before this one.
     pub(crate) older: Option<CheckpointId>,
-    /// Not in its slot's list any more.
+    /// Not in its place's list any more.
     retired: bool,
     /// How many frames the state has, or had.
     frames: usize,
+}
+
+/// A slot, and the call site of the function it is in.
+type Place = (usize, usize);
+
+fn place(state: &State) -> Place {
+    (state.slot, state.frame().call_site)
 }
 
 /// All kept states.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
     list: Vec<Checkpoint>,
-    /// The newest of each slot.
-    newest: Vec<Option<CheckpointId>>,
+    /// The newest of each place.
+    newest: HashMap<Place, CheckpointId>,
     /// Instructions and jumps processed when the last state was kept.
     pub(crate) processed: u32,
     pub(crate) jumps: u32,
@@ -52,17 +61,14 @@ impl Checkpoints {
         self.alive = 0;
     }
 
-    /// The state kept last at a slot.
-    pub(crate) fn newest(&self, slot: usize) -> Option<CheckpointId> {
-        *self.newest.get(slot)?
+    /// The state kept last where a state is.
+    pub(crate) fn newest(&self, state: &State) -> Option<CheckpointId> {
+        self.newest.get(&place(state)).copied()
     }
 
     /// Keeps a state, which is its own parent from then on.
     pub(crate) fn keep(&mut self, state: &mut State) {
         let id = CheckpointId(self.list.len() as u32);
-        if self.newest.len() <= state.slot {
-            self.newest.resize(state.slot + 1, None);
-        }
         self.list.push(Checkpoint {
             state: state.clone(),
             read: [0; MAX_FRAMES],
@@ -71,7 +77,7 @@ impl Checkpoints {
             followers: Vec::new(),
             hits: 0,
             misses: 0,
-            older: self.newest[state.slot].replace(id),
+            older: self.newest.insert(place(state), id),
             retired: false,
             frames: state.frames.len(),
         });
@@ -82,14 +88,17 @@ impl Checkpoints {
         state.written = [0; MAX_FRAMES];
     }
 
-    /// Takes a state out of its slot's list; `newer` is the one before it there.
+    /// Takes a state out of its place's list; `newer` is the one before it there.
     pub(crate) fn retire(&mut self, id: CheckpointId, newer: Option<CheckpointId>) {
         let Some(checkpoint) = self.get_mut(id) else { return };
         checkpoint.retired = true;
-        let (older, slot) = (checkpoint.older, checkpoint.state.slot);
+        let (older, place) = (checkpoint.older, place(&checkpoint.state));
         match newer.and_then(|newer| self.get_mut(newer)) {
             Some(newer) => newer.older = older,
-            None => self.newest[slot] = older,
+            None => match older {
+                Some(older) => drop(self.newest.insert(place, older)),
+                None => drop(self.newest.remove(&place)),
+            },
         }
         self.release_if_done(id);
     }

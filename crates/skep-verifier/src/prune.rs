@@ -54,7 +54,7 @@ impl Verifier<'_> {
         let mut keep = forced || since_jumps >= 2 && since >= 8;
         let recent = since_jumps < 20 && since < 100;
         let (mut newer, mut compared) = (None, 0);
-        let mut candidate = self.exploration.checkpoints.newest(slot);
+        let mut candidate = self.exploration.checkpoints.newest(state);
         while let Some(id) = candidate {
             candidate = self.exploration.checkpoints.get(id).and_then(|kept| kept.older);
             compared += 1;
@@ -102,9 +102,6 @@ impl Verifier<'_> {
         let Some(old) = self.exploration.checkpoints.get(id) else {
             return Ok(Verdict::Different { keep_new: true });
         };
-        if !same_calls(&old.state, state) {
-            return Ok(Verdict::Different { keep_new: true });
-        }
         if old.branches > 0 {
             return self.compare_in_loop(id, state, forced, recent);
         }
