@@ -25,6 +25,7 @@ pub mod map_type;
 pub mod program_type;
 pub mod socket;
 pub mod special_field;
+pub mod writable_member;
 
 /// A Linux release, such as `Version(4, 8)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -88,8 +88,10 @@ pub(super) const USER_RINGBUF: Callback =
 /// Programs that know sockets by BTF only.
 const BY_BTF: &[ProgramType] = &[ProgramType::Tracing, ProgramType::Lsm, ProgramType::StructOps, ProgramType::Syscall];
 
+const COOKIE_BY_BTF: &[ProgramType] =
+    &[ProgramType::Tracing, ProgramType::Lsm, ProgramType::StructOps, ProgramType::Syscall, ProgramType::SkReuseport];
 pub(super) const SOCKET_COOKIE: &[HelperVariant] =
-    &[HelperVariant { program_types: BY_BTF, args: &[ArgKind::BtfSockCommonOrNull] }];
+    &[HelperVariant { program_types: COOKIE_BY_BTF, args: &[ArgKind::BtfSockCommonOrNull] }];
 const SOCKET_OPTION_BY_BTF: &[ProgramType] =
     &[ProgramType::Tracing, ProgramType::Lsm, ProgramType::StructOps, ProgramType::CgroupSockopt];
 pub(super) const SET_SOCKET_OPTION: &[HelperVariant] =

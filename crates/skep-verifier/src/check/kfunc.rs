@@ -371,12 +371,15 @@ impl Verifier<'_> {
                 format!("arg#{index} is {} expected ptr_ or socket", register.type_name()),
             ));
         }
-        let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE);
+        let (asked, given) = (btf.name(wanted), btf.name(found));
+        let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE)
+            || is_unfinished_form(asked, given)
+            || is_unfinished_form(given, asked);
         self.check_unmodified(reg, register, !strict)?;
         let same = wanted == found && register.offset == 0
             || !strict && has_at(btf, found, register.offset.unsigned_abs(), wanted);
-        if !same && !is_projection(btf.name(wanted), btf.name(found)) {
-            return Err(mismatch(function, index, reg, btf.name(wanted), btf.name(found)));
+        if !same && !is_projection(asked, given) {
+            return Err(mismatch(function, index, reg, asked, given));
         }
         Ok(())
     }
@@ -450,6 +453,11 @@ fn plain_result(function: &KfuncSignature, call: &KfuncCall) -> Check<Register> 
         }
         KfuncResult::Object(id) => Register::pointer(Kind::Btf(id)),
     })
+}
+
+/// Whether a struct is another one that is still being set up: it may not be passed for a finished one.
+fn is_unfinished_form(unfinished: &str, finished: &str) -> bool {
+    unfinished.strip_suffix("___init") == Some(finished)
 }
 
 /// Whether a struct is how programs see a kernel struct: the function works on the kernel's in any case.

@@ -281,7 +281,7 @@ pub(crate) fn is_plain_data(btf: &Btf, ty: TypeId, depth: usize) -> bool {
     const MAX_DEPTH: usize = 4;
     match btf.resolve(ty).1 {
         Type::Int(_) | Type::Enum(_) | Type::Enum64(_) => true,
-        Type::Struct(composite) => {
+        Type::Struct(composite) | Type::Union(composite) => {
             depth < MAX_DEPTH && composite.members.iter().all(|member| is_plain_data(btf, member.ty, depth + 1))
         }
         Type::Array(array) => depth < MAX_DEPTH && is_plain_data(btf, array.element, depth + 1),
