@@ -45,6 +45,7 @@ mod prune;
 mod reason;
 mod refusal;
 mod report;
+pub mod source;
 mod special_fields;
 mod stack_depth;
 mod tables;

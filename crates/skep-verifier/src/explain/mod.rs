@@ -8,7 +8,6 @@
 mod describe;
 mod flow;
 mod recorder;
-mod source;
 mod steps;
 
 use crate::domain::state::State;
@@ -17,6 +16,7 @@ use crate::input::{Options, Program};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::report::{Names, source_line};
+use crate::source;
 use crate::verifier::Verifier;
 use flow::Flow;
 use recorder::{Recorder, Visit};

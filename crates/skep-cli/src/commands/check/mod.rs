@@ -4,12 +4,14 @@ mod compare;
 mod costs;
 mod csv;
 mod explained;
+mod html;
 mod linux;
 mod row;
 mod sarif;
 mod selftest;
 mod snippet;
 mod text;
+mod trace;
 
 use crate::error::{self, Failure, Outcome};
 use crate::offline::{Offline, Verdict, fill_kernel_settings};
@@ -25,8 +27,10 @@ use skep_kernel::Kernel;
 use skep_object::{Expectations, ObjectSpec, ProgramSpec};
 use skep_verifier::observe::Observer;
 use skep_verifier::{LogLevel, Options};
+use snippet::Sources;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use trace::Trace;
 
 /// Say whether the verifier accepts the programs of objects, and if not, why
 #[derive(Debug, Args)]
@@ -75,6 +79,12 @@ pub(crate) struct Check {
     /// Compare with another run: an object, or what `skep check --json` printed; so may be the OBJECTS
     #[arg(long, value_name = "BASE", conflicts_with_all = ["selftest", "statistics"])]
     compare: Option<PathBuf>,
+    /// Show the source with what is known of its variables after each line, on all paths together
+    #[arg(long, conflicts_with_all = ["selftest", "compare"])]
+    explain: bool,
+    /// Write one page, to be opened in a browser: source, bytecode and states side by side
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["selftest", "compare"])]
+    html: Option<PathBuf>,
     /// With --compare, leave out changes by less than so many percent
     #[arg(long, value_name = "PERCENT", requires = "compare", default_value_t = 0.0)]
     threshold: f64,
@@ -124,7 +134,11 @@ impl Check {
                 }
             }
         }
-        let verdicts = Verdicts(rows);
+        let mut verdicts = Verdicts(rows);
+        if let Some(path) = &self.html {
+            let programs: Vec<_> = verdicts.0.iter_mut().filter_map(|row| row.page.take()).collect();
+            std::fs::write(path, html::page(&programs)).map_err(|e| Failure::file("write", path, &e))?;
+        }
         match self.format {
             Format::Csv => crate::output::print_text(&verdicts.csv())?,
             Format::Sarif => crate::output::print_text(&format!("{:#}\n", verdicts.sarif()))?,
@@ -155,6 +169,11 @@ impl Check {
             kernels::Choice::Linux if self.btf.is_some() => {
                 return Err(Failure::new(
                     "Linux checks programs against its own BTF: --btf goes without --kernel linux",
+                ));
+            }
+            kernels::Choice::Linux if self.explain || self.html.is_some() => {
+                return Err(Failure::new(
+                    "Linux does not show its states: --explain and --html go without --kernel linux",
                 ));
             }
             kernels::Choice::Linux if self.statistics => {
@@ -205,6 +224,17 @@ impl Check {
         }
     }
 
+    /// Looks again, at every state, where they are to be shown.
+    fn with_trace(&self, row: Row, offline: &Offline<'_>, object: &ObjectSpec, program: &ProgramSpec) -> Row {
+        if !self.explain && self.html.is_none() {
+            return row;
+        }
+        let trace = Trace::of(offline, program, &row);
+        let lines = self.explain.then(|| trace.lines(object, program));
+        let page = self.html.is_some().then(|| html::program(&row, &trace, object, program, &mut Sources::default()));
+        Row { lines, page, ..row }
+    }
+
     fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
         let offline = Offline::new(object, Arc::clone(btf));
         let options =
@@ -220,7 +250,8 @@ impl Check {
                     Verdict::Reject(rejection) => row.rejected(*rejection),
                     Verdict::Environment(reason) => return Row { message: reason, ..row },
                 };
-                Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row }
+                let row = Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row };
+                self.with_trace(row, &offline, object, program)
             })
             .collect()
     }

@@ -2,6 +2,7 @@
 
 use super::costs::LineCosts;
 use super::explained::{Explained, Source};
+use super::trace::LineStates;
 use crate::error::Exit;
 use serde::Serialize;
 use skep_object::ProgramSpec;
@@ -36,6 +37,11 @@ pub(super) struct Row {
     /// What each source line took, if asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) costs: Option<LineCosts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lines: Option<Vec<LineStates>>,
+    /// What a page shows of it.
+    #[serde(skip)]
+    pub(super) page: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) log: String,
 }
@@ -64,6 +70,8 @@ impl Row {
             reason: None,
             explanation: None,
             costs: None,
+            lines: None,
+            page: None,
             log: String::new(),
         }
     }

@@ -14,6 +14,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// A line as [`Sources::line`] has it, if anything is known of it.
+    pub(super) fn known_line(&mut self, file: &str, line: u32, known: &str) -> Option<String> {
+        let lines = self.files.entry(file.to_owned()).or_insert_with(|| read(file));
+        let exists = lines.as_ref().is_some_and(|lines| (1..=lines.len()).contains(&(line as usize)));
+        (exists || !known.is_empty()).then(|| self.line(file, line, known).to_owned())
+    }
+
     /// A line, by its number from 1: as the file has it if it is still there, else as the object has it.
     pub(super) fn line<'a>(&'a mut self, file: &str, line: u32, known: &'a str) -> &'a str {
         let lines = self.files.entry(file.to_owned()).or_insert_with(|| read(file));

@@ -3,6 +3,7 @@
 use super::explained::{Explained, PathStep, Source};
 use super::row::{Row, Verdicts};
 use super::snippet::{Sources, expression};
+use super::trace::LineStates;
 use crate::output::Report;
 use crate::style::{self, printable};
 use std::io::{self, Write};
@@ -54,6 +55,7 @@ impl Row {
         if let Some(advice) = advice {
             field(out, "hint", advice)?;
         }
+        self.lines.iter().flatten().try_for_each(|line| annotated(line, out))?;
         self.costs.iter().try_for_each(|costs| costs.text(out))?;
         self.log.lines().try_for_each(|line| writeln!(out, "  | {}", printable(line)))
     }
@@ -105,6 +107,22 @@ fn snippet(place: &Source, width: usize, out: &mut dyn Write, sources: &mut Sour
     writeln!(out, "  {quiet}{:>width$} |{quiet:#}", "")?;
     writeln!(out, "  {quiet}{:>width$} |{quiet:#} {shown}", place.line)?;
     writeln!(out, "  {quiet}{:>width$} |{quiet:#} {gap}{bad}{carets}{bad:#}", "")
+}
+
+/// A source line and what is known after it.
+fn annotated(line: &LineStates, out: &mut dyn Write) -> io::Result<()> {
+    let quiet = style::QUIET;
+    let text = line.source.text.trim().replace('\t', " ");
+    let never = if line.never_reached { "   (no path comes here)" } else { "" };
+    writeln!(out, "  {quiet}{:>5} |{quiet:#} {}{quiet}{never}{quiet:#}", line.source.line, printable(&text))?;
+    for known in &line.known {
+        let name = match &known.variable {
+            Some(variable) => format!("{variable} ({})", known.register),
+            None => known.register.clone(),
+        };
+        writeln!(out, "  {quiet}{:>5} |{quiet:#}     {} = {}", "", printable(&name), printable(&known.state))?;
+    }
+    Ok(())
 }
 
 fn path_step(

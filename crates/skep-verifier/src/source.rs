@@ -1,7 +1,7 @@
 //! What can be read off a line of C without parsing it.
 
 /// The variable a line assigns to: `count` in `__u64 *count = lookup(&map);`.
-pub(super) fn assigned(text: &str) -> Option<&str> {
+pub fn assigned(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let operator = (1..bytes.len()).find(|at| {
         let before = bytes[at - 1];
@@ -20,7 +20,7 @@ pub(super) fn assigned(text: &str) -> Option<&str> {
 }
 
 /// Whether a line contains that word.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
+pub fn mentions(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back().is_some_and(is_word);
         let after = text[at + word.len()..].chars().next().is_some_and(is_word);
