@@ -29,6 +29,8 @@ pub(crate) struct Offline<'a> {
     maps: Vec<(i32, MapFacts)>,
     /// Maps whose type is unknown, by index.
     unusable: Vec<(MapIndex, String)>,
+    /// Why the object's BTF cannot be loaded.
+    refused_btf: Option<String>,
 }
 
 /// The file descriptor that stands for a map.
@@ -50,7 +52,12 @@ impl<'a> Offline<'a> {
                 Err(reason) => unusable.push((MapIndex(index), reason)),
             }
         }
-        Offline { object, kernel_types: vec![kernel], maps, unusable }
+        let refused = |btf: &Arc<Btf>| skep_verifier::check_object_types(btf, Some(&kernel)).err();
+        let refused_btf = object.btf.as_ref().and_then(refused).map(|problem| {
+            let errno = std::io::Error::from_raw_os_error(problem.errno);
+            format!("cannot load the object's BTF ({}): {errno}", problem.message)
+        });
+        Offline { object, kernel_types: vec![kernel], maps, unusable, refused_btf }
     }
 
     /// The name of the map that a file descriptor stands for.
@@ -73,6 +80,9 @@ impl<'a> Offline<'a> {
         let Some(kind) = &program.kind else {
             return Verdict::Environment(format!("section '{}' names no known program type", program.section));
         };
+        if let Some(reason) = &self.refused_btf {
+            return Verdict::Environment(reason.clone());
+        }
         if let Some((_, reason)) = self.unusable.iter().find(|(map, _)| program.maps().contains(map)) {
             return Verdict::Environment(reason.clone());
         }

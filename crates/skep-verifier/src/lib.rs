@@ -56,6 +56,7 @@ pub use claims::{Claims, Lie, Place, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};
+pub use special_fields::{RefusedType, check_object_types};
 
 pub use reason::{Reason, ReasonInfo};
 

@@ -4,8 +4,8 @@
 //! [`ObjectRef`]s are equal.
 
 use crate::domain::register::ObjectRef;
-use crate::special_fields::{Malformed, Record, record};
-use skep_abi::special_field::SpecialPlace;
+use crate::refusal::E2BIG;
+use crate::special_fields::{Malformed, Record, object_record};
 use skep_btf::{Btf, TypeId};
 
 /// One type.
@@ -45,9 +45,9 @@ impl<'a> ObjectTypes<'a> {
             return Ok(ObjectRef(index as u16));
         }
         if self.types.len() > usize::from(u16::MAX) {
-            return Err(Malformed("there are too many types of objects"));
+            return Err(Malformed { reason: "there are too many types of objects", errno: E2BIG });
         }
-        let record = record(btf, id, SpecialPlace::Objects, kernel_btf)?;
+        let record = object_record(btf, id, kernel_btf)?;
         self.types.push(ObjectType { btf, id, record });
         Ok(ObjectRef((self.types.len() - 1) as u16))
     }

@@ -21,6 +21,8 @@ pub(crate) const EEXIST: i32 = 17;
 pub(crate) const EBUSY: i32 = 16;
 /// `EINVAL`
 pub(crate) const EINVAL: i32 = 22;
+/// `ELOOP`
+pub(crate) const ELOOP: i32 = 40;
 /// `EPROTO`
 pub(crate) const EPROTO: i32 = 71;
 /// `EOPNOTSUPP`

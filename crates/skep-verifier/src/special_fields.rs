@@ -4,6 +4,7 @@
 //! Invariants of a [`Record`]: fields are sorted by offset and do not overlap; at most one lock; roots only beside a
 //! lock. Source: `btf_parse_fields` in `kernel/bpf/btf.c` of Linux 6.18.
 
+use crate::refusal::{E2BIG, EEXIST, EINVAL, ELOOP, ENOENT};
 use skep_abi::special_field::{
     self, KERNEL_POINTER_TAGS, KernelPointerKind, SpecialCount, SpecialKind, SpecialPlace, SpecialStruct,
 };
@@ -106,9 +107,30 @@ fn is_root(kind: SpecialKind) -> bool {
     matches!(kind, SpecialKind::ListHead | SpecialKind::TreeRoot)
 }
 
-/// Why a type's special fields make no sense: it then has none.
+fn is_node(kind: SpecialKind) -> bool {
+    matches!(kind, SpecialKind::ListNode | SpecialKind::TreeNode)
+}
+
+impl SpecialField {
+    fn root(&self) -> Option<GraphRoot> {
+        match self.detail {
+            Detail::Root(root) => Some(root),
+            _ => None,
+        }
+    }
+}
+
+/// Why a type's special fields make no sense: a map's values then have none, and a program's BTF is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed(pub(crate) &'static str);
+pub(crate) struct Malformed {
+    pub(crate) reason: &'static str,
+    pub(crate) errno: i32,
+}
+
+/// Malformed, with `EINVAL`.
+const fn malformed(reason: &'static str) -> Malformed {
+    Malformed { reason, errno: EINVAL }
+}
 
 /// How deep structs may nest (Linux: `MAX_RESOLVE_DEPTH`).
 const MAX_DEPTH: usize = 32;
@@ -145,6 +167,69 @@ pub(crate) fn record(
     Ok(Record { fields })
 }
 
+/// The special fields of objects of a struct: none unless one of its own members is special, or holds a kernel pointer.
+/// What stands in structs within it is found only then.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn object_record(btf: &Btf, ty: TypeId, kernel_btf: Option<&Btf>) -> Result<Record, Malformed> {
+    let Type::Struct(composite) = btf.ty(ty) else { return Ok(Record::default()) };
+    if !composite.members.iter().any(|member| is_object_field(btf, member.ty)) {
+        return Ok(Record::default());
+    }
+    record(btf, ty, SpecialPlace::Objects, kernel_btf)
+}
+
+/// Whether a member of that type makes the objects of its struct special.
+fn is_object_field(btf: &Btf, ty: TypeId) -> bool {
+    match btf.ty(ty) {
+        Type::Struct(_) => {
+            special_field::by_struct_name(btf.name(ty)).is_some_and(|row| row.place.includes(SpecialPlace::Objects))
+        }
+        _ => tagged_pointer(btf, ty).is_some_and(|pointer| {
+            pointer.is_ok_and(|(kind, target)| {
+                kind != KernelPointerKind::User && matches!(btf.ty(target), Type::Struct(_))
+            })
+        }),
+    }
+}
+
+/// Why the BTF of a program is refused: a struct whose locks, lists, trees or kernel pointers make no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedType {
+    /// The struct, and what is wrong with it.
+    pub message: String,
+    /// Linux's error number.
+    pub errno: i32,
+}
+
+/// Whether the structs of a program's BTF make sense as objects: Linux asks when the BTF is loaded.
+///
+/// # Errors
+/// The first that does not, and why.
+pub fn check_object_types(btf: &Btf, kernel_btf: Option<&Btf>) -> Result<(), RefusedType> {
+    check_objects(btf, kernel_btf).map_err(|(id, Malformed { reason, errno })| RefusedType {
+        message: format!("struct {}: {reason}", btf.name(id)),
+        errno,
+    })
+}
+
+fn check_objects(btf: &Btf, kernel_btf: Option<&Btf>) -> Result<(), (TypeId, Malformed)> {
+    let record_of = |id| object_record(btf, id, kernel_btf).map_err(|problem| (id, problem));
+    for (id, _) in btf.own_types().filter(|(_, ty)| matches!(ty, Type::Struct(_))) {
+        let record = record_of(id)?;
+        let is_member = record.fields.iter().any(|field| is_node(field.kind));
+        for root in record.fields.iter().filter_map(|field| field.root()).filter(|_| is_member) {
+            // What owns objects may be owned only if those own nothing: so there are no cycles.
+            if record_of(root.member)?.fields.iter().any(|field| is_root(field.kind)) {
+                let problem = malformed("objects that lists or trees own, and that own such, own others that do");
+                return Err((id, Malformed { errno: ELOOP, ..problem }));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What holds of the fields together.
 fn check(fields: &[SpecialField]) -> Result<(), Malformed> {
     let overlap = fields.windows(2).any(|pair| pair[0].offset.saturating_add(pair[0].size) > pair[1].offset);
@@ -156,13 +241,15 @@ fn check(fields: &[SpecialField]) -> Result<(), Malformed> {
     let in_list = has(|kind| kind == SpecialKind::ListNode);
     let in_tree = has(|kind| kind == SpecialKind::TreeNode);
     if overlap {
-        Err(Malformed("special fields overlap"))
-    } else if two_of_one || fields.iter().filter(|field| is_lock(field.kind)).count() > 1 {
-        Err(Malformed("there is more than one special field of a kind of which there may be one"))
+        Err(Malformed { errno: EEXIST, ..malformed("special fields overlap") })
+    } else if two_of_one {
+        Err(Malformed { errno: E2BIG, ..malformed("there are two special fields of a kind of which there may be one") })
+    } else if fields.iter().filter(|field| is_lock(field.kind)).count() > 1 {
+        Err(malformed("there are two locks"))
     } else if has(is_root) && !has(is_lock) {
-        Err(Malformed("a list or tree needs a lock beside its root"))
+        Err(malformed("a list or tree needs a lock beside its root"))
     } else if in_list && in_tree && !has(|kind| kind == SpecialKind::ReferenceCount) {
-        Err(Malformed("an object that can be in a list and in a tree needs a reference count"))
+        Err(malformed("an object that can be in a list and in a tree needs a reference count"))
     } else {
         Ok(())
     }
@@ -186,7 +273,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn members(&mut self, ty: TypeId, base: u32, depth: usize) -> Result<(), Malformed> {
         if depth >= MAX_DEPTH {
-            return Err(Malformed("structs nest too deep"));
+            return Err(Malformed { errno: E2BIG, ..malformed("structs nest too deep") });
         }
         let Type::Struct(composite) = self.btf.ty(ty) else { return Ok(()) };
         for (index, member) in composite.members.iter().enumerate() {
@@ -210,7 +297,7 @@ impl Search<'_> {
     ) -> Result<(), Malformed> {
         self.visits += 1;
         if self.visits > MAX_VISITS {
-            return Err(Malformed("the type is too complex"));
+            return Err(Malformed { errno: E2BIG, ..malformed("the type is too complex") });
         }
         let (ty, count) = self.element(ty)?;
         if count == 0 {
@@ -248,7 +335,7 @@ impl Search<'_> {
             count = count.saturating_mul(u64::from(*len));
             ty = *element;
         }
-        Err(Malformed("arrays nest too deep"))
+        Err(Malformed { errno: E2BIG, ..malformed("arrays nest too deep") })
     }
 
     fn special_struct(
@@ -272,7 +359,7 @@ impl Search<'_> {
 
     fn push(&mut self, field: SpecialField) -> Result<(), Malformed> {
         if self.found.len() >= MAX_FIELDS {
-            return Err(Malformed("there are too many special fields"));
+            return Err(Malformed { errno: E2BIG, ..malformed("there are too many special fields") });
         }
         self.found.push(field);
         Ok(())
@@ -288,10 +375,10 @@ impl Search<'_> {
             .iter()
             .any(|field| special_field::by_struct_name(field.name).is_some_and(|row| row.count != SpecialCount::Arrays))
         {
-            return Err(Malformed("an array has elements with a special field that does not go in arrays"));
+            return Err(malformed("an array has elements with a special field that does not go in arrays"));
         }
         if count > MAX_FIELDS as u64 {
-            return Err(Malformed("there are too many special fields"));
+            return Err(Malformed { errno: E2BIG, ..malformed("there are too many special fields") });
         }
         for index in 1..count as u32 {
             for field in &fields {
@@ -310,8 +397,8 @@ impl Search<'_> {
             _ => None,
         });
         let (name, field) =
-            tag.and_then(|tag| tag.split_once(':')).ok_or(Malformed("a list or tree does not say what it contains"))?;
-        let missing = Malformed("what a list or tree contains does not exist");
+            tag.and_then(|tag| tag.split_once(':')).ok_or(malformed("a list or tree does not say what it contains"))?;
+        let missing = Malformed { errno: ENOENT, ..malformed("what a list or tree contains does not exist") };
         let member = self.btf.find(BtfKind::Struct, name).ok_or(missing)?;
         let Type::Struct(composite) = self.btf.ty(member) else { return Err(missing) };
         let mut nodes = composite.members.iter().filter(|m| !field.is_empty() && self.btf.str(m.name) == field);
@@ -323,37 +410,22 @@ impl Search<'_> {
             && (found.bit_offset / 8).is_multiple_of(row.alignment)
             && nodes.next().is_none();
         if !fits {
-            return Err(Malformed("what a list or tree contains is no node"));
+            return Err(malformed("what a list or tree contains is no node"));
         }
         Ok(GraphRoot { member, node_offset: found.bit_offset / 8 })
     }
 
     /// A tagged pointer.
     fn kernel_pointer(&mut self, ty: TypeId, offset: u32) -> Result<(), Malformed> {
-        let pointer = match self.btf.ty(ty) {
-            Type::Volatile(inner) => *inner,
-            _ => ty,
-        };
-        let Type::Pointer(pointee) = self.btf.ty(pointer) else { return Ok(()) };
-        let Type::TypeTag(tag) = self.btf.ty(*pointee) else { return Ok(()) };
-        if tag.attribute || !offset.is_multiple_of(8) {
+        let Some(pointer) = tagged_pointer(self.btf, ty).filter(|_| offset.is_multiple_of(8)) else { return Ok(()) };
+        let (kind, target) = pointer?;
+        if !matches!(self.btf.ty(target), Type::Struct(_)) {
+            return Err(malformed("a kernel pointer points to something that is no struct"));
+        }
+        if kind == KernelPointerKind::User && self.place == SpecialPlace::Objects {
             return Ok(());
         }
-        let name = self.btf.str(tag.name);
-        let (_, kind) = KERNEL_POINTER_TAGS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or(Malformed("a pointer has a tag that means nothing here"))?;
-        if matches!(self.btf.ty(tag.target), Type::TypeTag(_)) {
-            return Err(Malformed("a pointer has more than one tag"));
-        }
-        let (target, Type::Struct(_)) = self.btf.resolve(tag.target) else {
-            return Err(Malformed("a kernel pointer points to something that is no struct"));
-        };
-        if *kind == KernelPointerKind::User && self.place == SpecialPlace::Objects {
-            return Ok(());
-        }
-        let pointer = self.pointer_to(*kind, target)?;
+        let pointer = self.pointer_to(kind, target)?;
         let detail = Detail::Pointer(pointer);
         let name = kind.name();
         self.push(SpecialField { name, kind: SpecialKind::KernelPointer, offset, size: 8, detail })
@@ -369,7 +441,7 @@ impl Search<'_> {
         let Some(id) = kernel.find(BtfKind::Struct, name) else { return Ok(own) };
         let row = special_field::ownable_struct(name);
         if kind == KernelPointerKind::Referenced && row.is_none() {
-            return Err(Malformed("maps cannot own references to this kernel struct"));
+            return Err(malformed("maps cannot own references to this kernel struct"));
         }
         let rcu_protected = match kind {
             KernelPointerKind::PerCpu => true,
@@ -378,4 +450,24 @@ impl Search<'_> {
         };
         Ok(KernelPointer { kind, target: Target::Kernel(id), rcu_protected })
     }
+}
+
+/// The kind and the target of a pointer with a tag; `None` for all others.
+fn tagged_pointer(btf: &Btf, ty: TypeId) -> Option<Result<(KernelPointerKind, TypeId), Malformed>> {
+    let pointer = match btf.ty(ty) {
+        Type::Volatile(inner) => *inner,
+        _ => ty,
+    };
+    let Type::Pointer(pointee) = btf.ty(pointer) else { return None };
+    let Type::TypeTag(tag) = btf.ty(*pointee) else { return None };
+    if tag.attribute {
+        return None;
+    }
+    if matches!(btf.ty(tag.target), Type::TypeTag(_)) {
+        return Some(Err(malformed("a pointer has more than one tag")));
+    }
+    let name = btf.str(tag.name);
+    let kind = KERNEL_POINTER_TAGS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    let target = btf.resolve(tag.target).0;
+    Some(kind.map(|kind| (kind, target)).ok_or(malformed("a pointer has a tag that means nothing here")))
 }

@@ -19,6 +19,16 @@ impl UserKernel {
             return Err(Errno::E2BIG.into());
         }
         let parsed = Btf::parse(command.btf).and_then(|btf| btf.validate().map(|()| btf));
+        let refused = |message: String, errno| {
+            let log = format!("{message}\n");
+            let log_true_size = super::program_log::fill(command.btf_log_buf, command.btf_log_level, &log).unwrap_or(0);
+            Err(Failure { errno, reply: Reply::Log { log_true_size } })
+        };
+        if let Ok(btf) = &parsed
+            && let Err(problem) = skep_verifier::check_object_types(btf, Some(&self.kernel_btf.btf))
+        {
+            return refused(problem.message, Errno(problem.errno));
+        }
         match parsed {
             Ok(btf) => {
                 let bytes = command.btf.into();
@@ -26,12 +36,7 @@ impl UserKernel {
                 let fd = self.descriptors.open(Object::Btf(object), Access::FULL)?;
                 Ok(Reply::Loaded { fd, log_true_size: 0 })
             }
-            Err(error) => {
-                let log = format!("{error}\n");
-                let log_true_size =
-                    super::program_log::fill(command.btf_log_buf, command.btf_log_level, &log).unwrap_or(0);
-                Err(Failure { errno: Errno::EINVAL, reply: Reply::Log { log_true_size } })
-            }
+            Err(error) => refused(error.to_string(), Errno::EINVAL),
         }
     }
 

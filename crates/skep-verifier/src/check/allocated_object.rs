@@ -22,8 +22,8 @@ const MAX_PER_CPU_BYTES: u32 = 512;
 impl<'a> Verifier<'a> {
     /// The type of objects of a struct.
     pub(crate) fn object_type(&mut self, btf: &'a Btf, id: TypeId) -> Check<ObjectRef> {
-        self.objects.intern(btf, id, self.options.kernel_btf).map_err(|Malformed(reason)| {
-            Refusal::new(EINVAL, format!("struct {} makes no sense as an object: {reason}", btf.name(id)))
+        self.objects.intern(btf, id, self.options.kernel_btf).map_err(|Malformed { reason, errno }| {
+            Refusal::new(errno, format!("struct {} makes no sense as an object: {reason}", btf.name(id)))
         })
     }
 
