@@ -18,26 +18,29 @@ impl UserKernel {
         if command.btf.len() > LARGEST {
             return Err(Errno::E2BIG.into());
         }
-        let parsed = Btf::parse(command.btf).and_then(|btf| btf.validate().map(|()| btf));
-        let refused = |message: String, errno| {
-            let log = format!("{message}\n");
-            let log_true_size = super::program_log::fill(command.btf_log_buf, command.btf_log_level, &log).unwrap_or(0);
-            Err(Failure { errno, reply: Reply::Log { log_true_size } })
-        };
-        if let Ok(btf) = &parsed
-            && let Err(problem) = skep_verifier::check_object_types(btf, Some(&self.kernel_btf.btf))
-        {
-            return refused(problem.message, Errno(problem.errno));
-        }
-        match parsed {
+        match self.parse_btf(command.btf) {
             Ok(btf) => {
                 let bytes = command.btf.into();
                 let object = self.btfs.assign(|id| BtfObject { id, bytes, btf: Arc::new(btf), name: "" });
                 let fd = self.descriptors.open(Object::Btf(object), Access::FULL)?;
                 Ok(Reply::Loaded { fd, log_true_size: 0 })
             }
-            Err(error) => refused(error.to_string(), Errno::EINVAL),
+            Err((message, errno)) => {
+                let log = format!("{message}\n");
+                let log_true_size =
+                    super::program_log::fill(command.btf_log_buf, command.btf_log_level, &log).unwrap_or(0);
+                Err(Failure { errno, reply: Reply::Log { log_true_size } })
+            }
         }
+    }
+
+    /// BTF whose form is right and whose objects make sense; else why not.
+    fn parse_btf(&self, bytes: &[u8]) -> Result<Btf, (String, Errno)> {
+        let btf = Btf::parse(bytes).and_then(|btf| btf.validate().map(|()| btf));
+        let btf = btf.map_err(|error| (error.to_string(), Errno::EINVAL))?;
+        let checked = skep_verifier::check_object_types(&btf, Some(&self.kernel_btf.btf));
+        checked.map_err(|problem| (problem.message, Errno(problem.errno)))?;
+        Ok(btf)
     }
 
     pub(super) fn btf_by_id(&self, command: &BtfGetFdById) -> Result<Reply, Failure> {
