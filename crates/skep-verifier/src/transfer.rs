@@ -34,6 +34,9 @@ impl Verifier<'_> {
         if left.is_pointer() || right.is_pointer() {
             return self.pointer_arithmetic(state, op, width, dst, src);
         }
+        if !self.may_leak_pointers() {
+            self.mask_numbers(op, dst, src)?;
+        }
         if matches!(op, BinaryOp::And | BinaryOp::Or) && right.value.is_constant() {
             left.value = self.split_mask(state, dst, &left)?;
         }

@@ -3,6 +3,7 @@
 use crate::cfg::Code;
 use crate::check::exception;
 use crate::check::kfunc_signature::KfuncTable;
+use crate::check::speculation::Masking;
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
 use crate::reason::Reason;
@@ -38,6 +39,8 @@ pub(crate) struct SlotFacts {
     pub(crate) call: CallKnowledge,
     /// If it computes: whether the result is an address in the arena.
     pub(crate) in_arena: Agreed<bool>,
+    /// If it moves a pointer and the loader may not learn addresses: what Linux would mask.
+    pub(crate) masking: Option<Masking>,
 }
 
 /// One verification.

@@ -34,6 +34,7 @@ pub(crate) mod pointer_arithmetic;
 pub(crate) mod program_maps;
 pub(crate) mod returns;
 pub(crate) mod section;
+pub(crate) mod speculation;
 pub(crate) mod stack;
 pub(crate) mod subprogram;
 pub(crate) mod trust;

@@ -1,6 +1,7 @@
 //! Arithmetic with a pointer as operand: which kinds allow it, and what the result points to.
 
 use super::memory::MAX_OFFSET;
+use super::speculation::Move;
 use crate::domain::arithmetic;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
@@ -72,12 +73,19 @@ impl Verifier<'_> {
         };
         // Where a pointer goes depends on the number.
         self.values.mark(operands.number.origin);
-        let result = self.moved_pointer(op, width, dst, &operands)?;
+        let result = self.moved_pointer(op, width, dst, src, &operands)?;
         state.set(dst, result);
         Ok(())
     }
 
-    fn moved_pointer(&mut self, op: BinaryOp, width: Width, dst: Reg, operands: &Operands) -> Check<Register> {
+    fn moved_pointer(
+        &mut self,
+        op: BinaryOp,
+        width: Width,
+        dst: Reg,
+        src: Operand,
+        operands: &Operands,
+    ) -> Check<Register> {
         let Operands { pointer, number, swapped } = operands;
         let at = dst.number();
         if width == Width::W32 {
@@ -107,6 +115,8 @@ impl Verifier<'_> {
         }
         check_sane_number(&number.value, &name)?;
         check_sane_pointer(pointer)?;
+        let guarded = Move::of(op, dst, src, *swapped, number).filter(|_| !self.may_leak_pointers());
+        let masking = guarded.as_ref().map(|by| self.mask_before(pointer, by)).transpose()?;
         let result = match op {
             BinaryOp::Add => self.add_to_pointer(pointer, &number.value),
             BinaryOp::Sub if *swapped => {
@@ -131,6 +141,9 @@ impl Verifier<'_> {
         check_sane_number(&result.value, &name)?;
         check_sane_pointer(&result)?;
         self.check_unprivileged_bounds(dst, &result)?;
+        if let (Some(by), Some(masking)) = (&guarded, masking) {
+            self.mask_after(&result, by, masking)?;
+        }
         Ok(result)
     }
 
