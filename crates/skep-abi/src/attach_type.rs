@@ -137,6 +137,11 @@ impl AttachType {
         matches!(self, AttachType::LsmMac | AttachType::LsmCgroup)
     }
 
+    /// Whether sleepable programs may be attached there, if such of the type exist.
+    pub const fn may_sleep(self) -> bool {
+        !matches!(self, AttachType::TraceRawTp)
+    }
+
     /// What a program must return whose target returns nothing; `None`: its result does not count.
     pub const fn result_for_nothing(self) -> Option<ReturnRange> {
         match self {

@@ -7,6 +7,8 @@
 //! | map types | [`map_type`] |
 //! | program types, their contexts and sections | [`program_type`] |
 //! | attach types | [`attach_type`] |
+//! | kernel members that may be written | [`writable_member`] |
+//! | security hooks | [`lsm_hook`] |
 //! | arguments of attach targets | [`attach_argument`] |
 //! | socket structs | [`socket`] |
 //! | special fields of map values | [`special_field`] |
@@ -21,6 +23,7 @@ pub mod errno;
 pub mod helper;
 pub mod kfunc;
 pub mod license;
+pub mod lsm_hook;
 pub mod map_type;
 pub mod program_type;
 pub mod socket;

@@ -2,9 +2,10 @@
 //! program type is.
 
 use crate::fast_call::Callee;
-use crate::input::Capabilities;
+use crate::input::{AttachTarget, Capabilities};
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper::{HelperFlags, HelperProto, ReturnKind};
+use skep_abi::lsm_hook;
 use skep_abi::map_type::{MapType, MapTypeInfo, SOCKET_MAP_CHANGES, ValueKind};
 use skep_abi::program_type::{ProgramType, ProgramTypeInfo, ReturnRange};
 use skep_abi::socket::SocketKind;
@@ -97,13 +98,36 @@ pub(crate) fn context_has_return_value(attach_type: Option<AttachType>) -> bool 
 }
 
 /// Whether whoever calls such a program vouches for the objects in its arguments.
-pub(crate) fn vouches_for_arguments(program: &ProgramTypeInfo, attach_type: Option<AttachType>) -> bool {
-    program.implements_target || attach_type.is_some_and(AttachType::trusted_arguments)
+pub(crate) fn vouches_for_arguments(
+    program: &ProgramTypeInfo,
+    attach_type: Option<AttachType>,
+    target: &AttachTarget,
+) -> bool {
+    let known = !is_hook(attach_type) || lsm_hook::arguments_are_trusted(&target.name);
+    program.implements_target || known && attach_type.is_some_and(AttachType::trusted_arguments)
+}
+
+/// Whether the target is a security hook.
+pub(crate) fn is_hook(attach_type: Option<AttachType>) -> bool {
+    attach_type.is_some_and(AttachType::decides_for_target)
+}
+
+/// Whether such programs may be sleepable.
+pub(crate) fn may_be_sleepable(program: &ProgramTypeInfo, attach_type: Option<AttachType>) -> bool {
+    program.sleepable && attach_type.is_none_or(AttachType::may_sleep)
+}
+
+/// What the target may return, if that is known of it by name.
+pub(crate) fn range_of_target(attach_type: Option<AttachType>, target: &AttachTarget) -> Option<ReturnRange> {
+    attach_type.filter(|t| t.decides_for_target() && t.result_for_nothing().is_none()).map(|_| {
+        let (min, max) = lsm_hook::return_range(&target.name);
+        ReturnRange { attach_types: &[], min, max, lower_half: true }
+    })
 }
 
 /// Whether what such a program may return depends on whether its target returns anything.
 pub(crate) fn result_follows_target(program: &ProgramTypeInfo, attach_type: Option<AttachType>) -> bool {
-    program.implements_target || attach_type.is_some_and(AttachType::decides_for_target)
+    program.implements_target || is_hook(attach_type)
 }
 
 /// What a program must return whose target returns nothing; `None`: nothing at all.

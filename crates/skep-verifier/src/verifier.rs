@@ -189,6 +189,7 @@ impl<'a> Verifier<'a> {
     pub(crate) fn run(&mut self) -> Check {
         let names = Names::new(&self.maps, &self.values, self.options);
         self.log.program(&self.code, &self.live, names);
+        self.check_attach()?;
         self.check_maps()?;
         let has_arena = self.maps_named().any(|map| tables::is_arena(self.maps.facts(map).map_type));
         self.has_arena = has_arena;

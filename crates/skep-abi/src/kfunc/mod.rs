@@ -1,7 +1,7 @@
 //! The kfunc table: kernel functions that programs call by name.
 //!
-//! Arguments and results come from the kernel's BTF; a row has what BTF does not tell. Test functions of the kernel and
-//! those of single `struct_ops` (congestion control) are left out.
+//! Arguments and results come from the kernel's BTF; a row has what BTF does not tell. Test functions of the kernel are
+//! left out.
 
 mod table;
 
@@ -80,6 +80,8 @@ pub enum KfuncSet {
     Objects,
     /// Programs of the type system calls, for crypto contexts.
     Syscall,
+    /// Implementations of kernel interfaces.
+    StructOps,
 }
 
 impl KfuncSet {
@@ -128,6 +130,7 @@ impl KfuncSet {
             KfuncSet::Lsm => &[P::Lsm],
             KfuncSet::Keys => &[P::Lsm, P::Tracing],
             KfuncSet::Objects => &[P::Tracing, P::Tracepoint, P::PerfEvent, P::Lsm, P::StructOps, P::Syscall],
+            KfuncSet::StructOps => &[P::StructOps],
             KfuncSet::Syscall => &[P::Syscall],
         })
     }

@@ -181,6 +181,7 @@ kfuncs! {
     bpf_remove_dentry_xattr (6, 15) Lsm {SLEEPABLE TRUSTED_ARGS} "Removes an extended attribute of a directory entry.";
     bpf_lookup_user_key (6, 1) Keys {ACQUIRE RET_NULL SLEEPABLE} "A key of the user by its serial number.";
     bpf_lookup_system_key (6, 1) Keys {ACQUIRE RET_NULL} "A keyring of the system.";
+    bpf_verify_pkcs7_signature (6, 1) Keys {SLEEPABLE} "Whether a signature of data is by a trusted key.";
     bpf_key_put (6, 1) Keys {RELEASE} "Gives a key back.";
 
     bpf_crypto_ctx_create (6, 10) Syscall {ACQUIRE RET_NULL SLEEPABLE} "A new crypto context.";
@@ -212,4 +213,16 @@ kfuncs! {
     bpf_sock_destroy (6, 5) Iterator {TRUSTED_ARGS} "Closes a socket; in iterators over them.";
     bpf_session_is_return (6, 10) KprobeSession {} "Whether a session's probe runs at the return.";
     bpf_session_cookie (6, 10) KprobeSession {} [WritableResult] "A number that lasts from entry to return.";
+
+    tcp_reno_ssthresh (5, 13) StructOps {} "The slow-start threshold after a loss, as Reno has it.";
+    tcp_reno_cong_avoid (5, 13) StructOps {} "Grows the congestion window as Reno does.";
+    tcp_reno_undo_cwnd (5, 13) StructOps {} "The congestion window before a loss that was none.";
+    tcp_slow_start (5, 13) StructOps {} "Grows the congestion window in slow start.";
+    tcp_cong_avoid_ai (5, 13) StructOps {} "Grows the congestion window additively.";
+    cubictcp_init (5, 13) StructOps {} "Begins a connection as CUBIC does.";
+    cubictcp_recalc_ssthresh (5, 13) StructOps {} "The slow-start threshold after a loss, as CUBIC has it.";
+    cubictcp_cong_avoid (5, 13) StructOps {} "Grows the congestion window as CUBIC does.";
+    cubictcp_state (5, 13) StructOps {} "Takes note of a change of state as CUBIC does.";
+    cubictcp_cwnd_event (5, 13) StructOps {} "Takes note of an event of the congestion window as CUBIC does.";
+    cubictcp_acked (5, 13) StructOps {} "Takes note of an acknowledgement as CUBIC does.";
 }

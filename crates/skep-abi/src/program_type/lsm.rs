@@ -34,8 +34,11 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
         "ima_file_hash",
     ],
     attach_helpers: &[
-        (&[A::LsmMac], &["get_attach_cookie", "get_func_arg", "get_func_arg_cnt"]),
-        (&[A::LsmCgroup], &["setsockopt", "getsockopt", "get_netns_cookie", "get_retval", "set_retval"]),
+        (&[A::LsmMac], &["get_attach_cookie", "get_func_arg", "get_func_arg_cnt", "get_func_ret"]),
+        (
+            &[A::LsmCgroup],
+            &["setsockopt", "getsockopt", "get_netns_cookie", "get_retval", "set_retval", "get_local_storage"],
+        ),
     ],
     tracing_helpers: true,
     returns: &[returns(&[A::LsmMac], -4095, 0).lower_half(), returns(&[A::LsmCgroup], 0, 1)],

@@ -130,6 +130,8 @@ pub struct ProgramTypeInfo {
     pub unprivileged: bool,
     /// Sleepable programs of this type exist.
     pub sleepable: bool,
+    /// All programs of this type are sleepable, and say so.
+    pub always_sleepable: bool,
     /// First Linux release that has it.
     pub since: Version,
     /// One line about what it is.
@@ -249,6 +251,7 @@ impl ProgramTypeInfo {
             returns: &[],
             unprivileged: false,
             sleepable: false,
+            always_sleepable: false,
             since,
             doc,
         }

@@ -6,6 +6,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("syscall").sleepable()],
     context: ContextInfo::Buffer,
     sleepable: true,
+    always_sleepable: true,
     helpers: &[
         "get_socket_cookie",
         "sk_storage_get",

@@ -36,8 +36,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     ],
     attach_helpers: &[
         (&[A::TraceRawTp, A::TraceFentry, A::TraceFexit, A::ModifyReturn], &["get_attach_cookie"]),
-        (&[A::TraceFentry, A::TraceFexit, A::ModifyReturn], &["get_func_arg", "get_func_arg_cnt"]),
-        (&[A::TraceFexit, A::ModifyReturn], &["get_func_ret"]),
+        (&[A::TraceFentry, A::TraceFexit, A::ModifyReturn], &["get_func_arg", "get_func_arg_cnt", "get_func_ret"]),
         (&[A::TraceIter], &["seq_printf", "seq_write", "seq_printf_btf", "setsockopt", "getsockopt"]),
     ],
     tracing_helpers: true,

@@ -8,7 +8,6 @@ use crate::domain::state::State;
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, EPERM, Refusal, denied};
 use crate::verifier::Verifier;
-use skep_abi::writable_member::{WRITABLE_MEMBERS, WritableMember};
 use skep_btf::{Btf, Kind as BtfKind, TypeId};
 use skep_isa::Reg;
 
@@ -37,32 +36,6 @@ impl<'a> Verifier<'a> {
         Ok(Register::pointer(Kind::Btf(id)))
     }
 
-    /// A store to a kernel object: only to members that the table names, of objects that are certainly there.
-    fn check_object_write(&self, base: &Register, id: TypeId, offset: u32, size: u32) -> Check {
-        let btf = self.kernel_btf()?;
-        let name = btf.name(id);
-        let held = base.reference != 0 || base.flags.contains(PointerFlags::TRUSTED);
-        let of_struct = |row: &&WritableMember| {
-            row.program_types.contains(&self.program.program_type) && row.structs.contains(&name)
-        };
-        let mut rows = WRITABLE_MEMBERS.iter().filter(of_struct).filter(|_| held).peekable();
-        let Some(owner) = rows.peek().and_then(|row| row.structs.first()) else {
-            return denied("only read is supported");
-        };
-        let ends = rows.filter_map(|row| {
-            let field = btf.find_member(btf.find(BtfKind::Struct, owner)?, row.member)?;
-            let start = u32::try_from(field.byte_offset()).ok().filter(|start| *start == offset)?;
-            Some(u64::from(start) + btf.size_of(field.ty)?)
-        });
-        match ends.max() {
-            None => denied(format!("no write support to {owner} at off {offset}")),
-            Some(end) if u64::from(offset) + u64::from(size) > end => denied(format!(
-                "write access at off {offset} with size {size} beyond the member of {owner} ended at {end}"
-            )),
-            Some(_) => Ok(()),
-        }
-    }
-
     /// A load from a kernel object.
     pub(crate) fn check_btf_access(
         &mut self,
@@ -74,8 +47,7 @@ impl<'a> Verifier<'a> {
         let Kind::Btf(id) = base.kind else { return denied("not a kernel object") };
         self.check_object_readable(access.base, base, offset)?;
         if access.mode.is_write() {
-            self.check_object_write(base, id, offset.unsigned_abs(), access.size)?;
-            return Ok(Register::UNKNOWN);
+            return self.check_object_write(base, id, offset, access);
         }
         let found = walk(self.kernel_btf()?, id, offset.unsigned_abs(), access.size)?;
         Ok(self.found_in_object(state, base, id, found))

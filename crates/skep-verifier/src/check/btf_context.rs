@@ -8,11 +8,14 @@ use super::btf_walk::tag_flags;
 use super::context::invalid_access;
 use super::memory::Access;
 use crate::domain::register::{BufferKind, Kind, PointerFlags, Register};
+use crate::domain::scalar::Scalar;
 use crate::input::AttachTarget;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::attach_argument::{ArgumentFact, element_argument, may_be_error, may_be_null};
 use skep_abi::attach_type::AttachType;
+use skep_abi::program_type::ReturnRange;
+use skep_abi::writable_member::promoted;
 use skep_btf::{Btf, FunctionPrototype, Kind as BtfKind, Parameter, Type, TypeId};
 
 /// Bytes of a context with the most arguments that a function may have.
@@ -67,8 +70,13 @@ impl<'a> Verifier<'a> {
         };
         let number = index == prototype.parameters.len() && self.program.attach_type == Some(AttachType::ModifyReturn);
         let (id, resolved) = btf.resolve(ty);
+        let returned = index == prototype.parameters.len();
         match resolved {
-            Type::Int(int) if int.size <= 8 => Ok(Register::UNKNOWN),
+            Type::Int(int) if int.size <= 8 => {
+                let range = crate::tables::range_of_target(self.program.attach_type, target).filter(|_| returned);
+                let within = |range: ReturnRange| Scalar::signed_range(range.min.into(), range.max.into());
+                Ok(range.map_or(Register::UNKNOWN, |range| Register::scalar(within(range))))
+            }
             other if number => because(format!("ret type {} not allowed for fmod_ret", kind_name(other))),
             Type::Enum(_) | Type::Enum64(_) | Type::Struct(_) | Type::Union(_) => Ok(Register::UNKNOWN),
             Type::Pointer(target) => self.pointer_argument(index, *target, access, (&name, offset)),
@@ -115,10 +123,12 @@ impl<'a> Verifier<'a> {
             Type::Struct(_) | Type::Union(_) => {}
             other => return because(format!("func '{name}' arg{index} type {} is not a struct", kind_name(other))),
         }
+        let seen_as = target.interface.as_deref().and_then(|interface| promoted(interface, btf.name(id)));
+        let id = seen_as.and_then(|name| btf.find(BtfKind::Struct, name)).unwrap_or(id);
         let mut flags = tag_flags(btf, pointee) - PointerFlags::RCU;
         let (trusted, or_null) = match fact {
             Some(ArgumentFact::Object { trusted, or_null }) => (trusted, or_null),
-            _ => (crate::tables::vouches_for_arguments(self.info, self.program.attach_type), false),
+            _ => (crate::tables::vouches_for_arguments(self.info, self.program.attach_type, target), false),
         };
         flags.set(PointerFlags::TRUSTED, trusted);
         let or_null = or_null || self.is_nullable_parameter(index);

@@ -84,7 +84,11 @@ impl Verifier<'_> {
         }
         match btf.resolve(prototype.ret).1 {
             Type::Pointer(_) => Err(Refusal::unsupported("implementations of functions that return pointers")),
-            _ => Ok(TargetResult::AsType),
+            _ => {
+                let target = self.program.attach_target.as_ref();
+                let range = target.and_then(|target| crate::tables::range_of_target(attach_type, target));
+                Ok(range.map_or(TargetResult::AsType, TargetResult::Only))
+            }
         }
     }
 

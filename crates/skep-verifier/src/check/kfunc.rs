@@ -372,7 +372,7 @@ impl Verifier<'_> {
             ));
         }
         let (asked, given) = (btf.name(wanted), btf.name(found));
-        let strict = function.row.flags.intersects(KfuncFlags::RELEASE | KfuncFlags::ACQUIRE)
+        let strict = function.has(KfuncFlags::RELEASE) && register.reference != 0
             || is_unfinished_form(asked, given)
             || is_unfinished_form(given, asked);
         self.check_unmodified(reg, register, !strict)?;

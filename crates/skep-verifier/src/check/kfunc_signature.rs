@@ -211,9 +211,6 @@ pub(crate) fn not_allowed(name: &str) -> Refusal {
 /// Endings whose rules this verifier does not know yet.
 const UNKNOWN_ENDINGS: &[&str] = &["__rdonly_buf_size", "__rdwr_buf_size", "__const_map"];
 
-/// Structs that are more than bytes or kernel objects: passing them follows rules of their own.
-const UNKNOWN_STRUCTS: &[&str] = &["bpf_key"];
-
 /// The struct that stands for a dynptr.
 pub(crate) const DYNPTR_STRUCT: &str = "bpf_dynptr";
 
@@ -249,7 +246,6 @@ fn parameter(btf: &Btf, all: &[Parameter], index: usize, iterator: bool) -> Kfun
                 None if btf.name(pointee) == DYNPTR_STRUCT => {
                     ParameterKind::Dynptr { makes: name.ends_with("__uninit") }
                 }
-                None if UNKNOWN_STRUCTS.contains(&btf.name(pointee)) => ParameterKind::Unknown,
                 None => ParameterKind::Pointer { pointee, sized },
             }
         }

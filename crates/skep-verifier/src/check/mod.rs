@@ -3,6 +3,7 @@
 pub(crate) mod allocated_object;
 pub(crate) mod arena;
 pub(crate) mod arguments;
+pub(crate) mod attach;
 pub(crate) mod btf;
 pub(crate) mod btf_context;
 pub(crate) mod btf_walk;
@@ -29,6 +30,7 @@ pub(crate) mod later;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod memory;
+pub(crate) mod object_write;
 pub(crate) mod packet;
 pub(crate) mod pointer_arithmetic;
 pub(crate) mod program_maps;

@@ -10,6 +10,30 @@ pub(crate) static SMALL: LazyLock<Btf> = LazyLock::new(small);
 pub(crate) static LINUX: LazyLock<Option<Btf>> =
     LazyLock::new(|| Btf::parse(&std::fs::read("/sys/kernel/btf/vmlinux").ok()?).ok());
 
+/// A task, what RCU protects of it, and a tracepoint; the pointer to it.
+fn tasks(builder: &mut BtfBuilder, int: TypeId, long_pointer: TypeId) -> TypeId {
+    let task = builder.pointer(TypeId(builder.next_id().0 + 5));
+    let byte = builder.int("char", 1, IntEncoding::SIGNED);
+    let void = builder.pointer(TypeId::VOID);
+    let name = builder.array(byte, int, 16);
+    let word = builder.int("unsigned long", 8, IntEncoding::UNSIGNED);
+    let members = [
+        ("flags", word, 0, 0),
+        ("stack", void, 64, 0),
+        ("group_leader", task, 128, 0),
+        ("last_wakee", task, 192, 0),
+        ("comm", name, 256, 0),
+        ("pid", int, 384, 0),
+        ("user_cpus_ptr", long_pointer, 448, 0),
+    ];
+    builder.structure("task_struct", 64, &members);
+    builder.structure("task_struct__safe_rcu", 8, &[("group_leader", task, 0, 0)]);
+    let raise = builder.prototype(TypeId::VOID, &[("__data", void), ("tsk", task), ("pi_task", task)]);
+    let raise = builder.pointer(raise);
+    builder.typedef("btf_trace_sched_pi_setprio", raise);
+    task
+}
+
 fn small() -> Btf {
     let mut builder = BtfBuilder::new();
     let int = builder.int("int", 4, IntEncoding::SIGNED);
@@ -29,8 +53,7 @@ fn small() -> Btf {
         function(&mut builder, &format!("bpf_iter_{name}_destroy"), void, &[it]);
     }
     // What holds a pointer cannot be passed as plain memory.
-    let task = builder.structure("task_struct", 16, &[("stack", long_pointer, 0, 0), ("pid", int, 64, 0)]);
-    let task = builder.pointer(task);
+    let task = tasks(&mut builder, int, long_pointer);
     function(&mut builder, "bpf_task_from_pid", task, &[("pid", int)]);
     function(&mut builder, "bpf_task_acquire", task, &[("p", task)]);
     function(&mut builder, "bpf_task_release", void, &[("p", task)]);

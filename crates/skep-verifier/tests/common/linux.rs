@@ -101,13 +101,13 @@ pub(crate) fn load(
     let command = ProgLoad {
         prog_type: case.program_type()?.number(),
         expected_attach_type: case.attach_type()?.map_or(0, |attach| attach.number()),
+        attach_btf_id: target.map_or(0, |target| target.id.0),
         insns: &bytes,
         license: Some(if case.gpl_compatible() { c"GPL" } else { c"Proprietary" }),
         log_level: 1,
         log_buf: &mut log,
         prog_flags: flags,
         prog_btf_fd: btf_handle.as_ref().map_or(0, Handle::fd),
-        attach_btf_id: target.map_or(0, |target| target.id.0),
         func_info_rec_size: if records.is_empty() { 0 } else { 8 },
         func_info: &records,
         ..ProgLoad::default()

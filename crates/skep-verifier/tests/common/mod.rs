@@ -141,10 +141,12 @@ impl Case {
         found.copied().map(Some).ok_or_else(|| format!("no attach type {name}"))
     }
 
-    /// The function of a kernel that the program is attached to.
+    /// The function or tracepoint's typedef of a kernel that the program is attached to.
     pub(crate) fn attach_target(&self, kernel: &Btf) -> Result<Option<AttachTarget>, String> {
         let Some(name) = self.get("target") else { return Ok(None) };
-        let id = kernel.find(skep_btf::Kind::Function, name).ok_or_else(|| format!("no function {name}"))?;
+        let function = kernel.find(skep_btf::Kind::Function, name);
+        let id = function.or_else(|| kernel.find(skep_btf::Kind::Typedef, name));
+        let id = id.ok_or_else(|| format!("no function or tracepoint {name}"))?;
         Ok(Some(AttachTarget { name: name.to_owned(), id, interface: None }))
     }
 
@@ -175,7 +177,8 @@ impl Case {
     }
 
     pub(crate) fn assemble(&self, maps: &[(String, i32)], kernel: &Btf) -> Result<Vec<Slot>, String> {
-        assemble_with(&self.code, &CaseNames { maps, kernel }).map(|a| a.slots).map_err(|error| error.to_string())
+        let code = with_offsets(&self.code, kernel)?;
+        assemble_with(&code, &CaseNames { maps, kernel }).map(|a| a.slots).map_err(|error| error.to_string())
     }
 
     /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
@@ -253,6 +256,21 @@ impl Case {
         };
         Ok(verify(&program, &options).map_err(Box::new))
     }
+}
+
+/// Puts numbers in the place of `offsetof(STRUCT, MEMBER)`.
+fn with_offsets(code: &str, kernel: &Btf) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = code;
+    while let Some((before, after)) = rest.split_once("offsetof(") {
+        let (place, end) = after.split_once(')').ok_or("offsetof lacks its end")?;
+        let (name, member) = place.split_once(", ").ok_or("offsetof takes a struct and a member")?;
+        let id = kernel.find(skep_btf::Kind::Struct, name).ok_or_else(|| format!("the kernel has no struct {name}"))?;
+        let field = kernel.find_member(id, member).ok_or_else(|| format!("{name} has no member {member}"))?;
+        let _ = write!(out, "{before}{}", field.byte_offset());
+        rest = end;
+    }
+    Ok(out + rest)
 }
 
 fn map_line(line: &str) -> Result<MapLine, String> {
