@@ -5,6 +5,7 @@
 
 mod cfg_svg;
 mod commands;
+mod counterexample;
 mod error;
 mod headers;
 mod input;

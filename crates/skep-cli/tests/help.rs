@@ -58,6 +58,8 @@ fn prepare(directory: &Path) {
     let kernel = std::fs::read("/sys/kernel/btf/vmlinux").expect("the running kernel's BTF");
     std::fs::write(directory.join("vmlinux-5.15"), kernel).expect("a file");
     std::fs::write(directory.join("program.s"), "r0 = 0\nexit\n").expect("a file");
+    let input = r#"{"program": "firewall", "message": "", "instruction": 0, "input": {"packet": "00", "seed": 1, "budget": 1000}}"#;
+    std::fs::write(directory.join("firewall.json"), input).expect("a file");
     let event = r#"{"task": {"pid": 7, "comm": "cat"}, "event": {"syscall_enter": {"number": 257, "args": [-100, "/etc/hostname", 0, 0]}}}"#;
     std::fs::write(directory.join("opens.jsonl"), format!("{event}\n")).expect("a file");
     shell(directory, "skep build hello.bpf.c opensnoop.bpf.c tests/expectations.bpf.c").expect("the examples compile");

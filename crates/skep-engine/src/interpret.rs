@@ -21,7 +21,7 @@ const MAY_GOTO_BUDGET: u32 = 8 << 20;
 trait Access {
     /// Instructions are counted, frames are regions, and nesting is limited.
     const CHECKED: bool;
-    /// Each instruction is preceded by a look at what the verifier claimed.
+    /// Each instruction is preceded by a note in the trace, if there is one, and a look at what the verifier claimed.
     const INSPECTED: bool = false;
 
     /// The native address of `len` bytes.
@@ -93,7 +93,9 @@ pub(crate) fn execute(
 ) -> Result<u64, Fault> {
     match machine.memory {
         Memory::Native => call::<Native>(machine, environment, entry, args),
-        Memory::Regions(_) if machine.watch.is_some() => call::<Inspected>(machine, environment, entry, args),
+        Memory::Regions(_) if machine.watch.is_some() || machine.trace.is_some() => {
+            call::<Inspected>(machine, environment, entry, args)
+        }
         Memory::Regions(_) => call::<Checked>(machine, environment, entry, args),
     }
 }
@@ -269,6 +271,9 @@ macro_rules! define_run {
                     machine.budget_left -= 1;
                 }
                 if A::INSPECTED {
+                    if let Some(trace) = &mut machine.trace {
+                        trace.note(pc, machine.depth, &r);
+                    }
                     paranoid::inspect(machine, environment, executable, pc, &r, frame)?;
                 }
                 debug_assert!(pc < ops.len());

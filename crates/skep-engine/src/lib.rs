@@ -29,6 +29,7 @@ mod op;
 mod paranoid;
 mod run;
 mod stack;
+mod trace;
 
 pub use environment::{Environment, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
@@ -37,3 +38,4 @@ pub use memory::Region;
 pub use mode::{Mode, UnknownMode};
 pub use run::Sandbox;
 pub use stack::{FRAME_BYTES, MAX_FRAMES};
+pub use trace::{Step, Trace};

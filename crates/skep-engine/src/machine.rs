@@ -10,6 +10,7 @@ use crate::memory::{Memory, Region, Regions};
 use crate::mode::Mode;
 use crate::paranoid::Watch;
 use crate::stack::{Chunk, Stack};
+use crate::trace::Trace;
 
 /// Tail calls of one run (Linux: `MAX_TAIL_CALL_CNT`).
 pub const MAX_TAIL_CALLS: u32 = 33;
@@ -48,6 +49,8 @@ pub struct Machine<'a> {
     pub(crate) budget: u64,
     /// Frames as the paranoid mode sees them.
     pub(crate) watch: Option<Watch>,
+    /// Where the instructions of a sandboxed run are noted.
+    pub(crate) trace: Option<&'a mut Trace>,
     tail_calls: u32,
 }
 
@@ -75,6 +78,7 @@ impl<'a> Machine<'a> {
             budget_left: budget,
             budget,
             watch: None,
+            trace: None,
             tail_calls: 0,
         }
     }

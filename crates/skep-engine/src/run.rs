@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::memory::{Region, Regions};
 use crate::paranoid::Watch;
 use crate::stack;
+use crate::trace::Trace;
 
 impl Executable {
     /// Runs a verified program on native addresses; `context` becomes r1. Gives r0.
@@ -99,17 +100,23 @@ pub struct Sandbox<'m> {
     regions: Regions<'m>,
     budget: u64,
     paranoid: bool,
+    trace: Option<&'m mut Trace>,
 }
 
 impl<'m> Sandbox<'m> {
     /// A sandbox without memory (but a stack), and how many instructions the run may take.
     pub fn new(budget: u64) -> Self {
-        Sandbox { regions: Regions::default(), budget, paranoid: false }
+        Sandbox { regions: Regions::default(), budget, paranoid: false, trace: None }
     }
 
     /// Holds what runs against the verifier's claims, too, where the executable has some ([`Executable::with_claims`]).
     pub fn paranoid(self) -> Self {
         Sandbox { paranoid: true, ..self }
+    }
+
+    /// Notes each instruction in a trace.
+    pub fn traced(self, trace: &'m mut Trace) -> Self {
+        Sandbox { trace: Some(trace), ..self }
     }
 
     /// Lends memory to the program and gives its address there. A region that begins at the same address is replaced;
@@ -138,6 +145,7 @@ impl<'m> Sandbox<'m> {
     ) -> Result<u64, Fault> {
         let mut machine = Machine::sandboxed(executable, chunk, self.regions, self.budget);
         machine.watch = self.paranoid.then(Watch::default);
+        machine.trace = self.trace;
         interpret::execute(&mut machine, environment, executable.main(), args)
     }
 }

@@ -119,7 +119,8 @@ fn verify_with<'a>(
             let log = verifier.log.finish(Some(&refusal), &statistics);
             let explanation = options.explain.then(|| explain::explain(&verifier, program, options, &refusal));
             let path = verifier.path();
-            Err(Rejection { explanation, ..rejection(program, refusal, slot, path, log, statistics) })
+            let runnable = verifier.runnable();
+            Err(Rejection { explanation, runnable, ..rejection(program, refusal, slot, path, log, statistics) })
         }
     }
 }
@@ -166,6 +167,7 @@ fn rejection(
         slot: slot.and_then(|slot| u32::try_from(slot).ok()),
         line: slot.and_then(|slot| report::source_line(program, slot)),
         path,
+        runnable: program.insns.to_vec(),
         hint: refusal
             .hint
             .or_else(|| Some(refusal.reason.info().advice.to_owned()).filter(|advice| !advice.is_empty())),

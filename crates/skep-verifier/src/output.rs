@@ -164,6 +164,9 @@ pub struct Rejection {
     pub hint: Option<String>,
     /// Why, for people, if [`crate::Options::explain`] asked for it.
     pub explanation: Option<Explanation>,
+    /// The program for a sandbox: as it was given, slot by slot, but loads of context pointers that were understood before
+    /// the refusal are those of a running context (see [`skep_abi::program_type`]).
+    pub runnable: Vec<Slot>,
     /// The log asked for, ending with the message.
     pub log: String,
     /// What it took until then.

@@ -286,8 +286,8 @@ impl UserKernel {
                 (executable, maps, verified.log().to_owned())
             }
             Err(rejection) if self.config.accept_unverified && self.config.mode == Mode::Sandbox => {
-                let executable = Executable::link(&request.insns, |imm| resolve_by_fd(&maps, imm));
-                record.insns = request.insns;
+                let executable = Executable::link(&rejection.runnable, |imm| resolve_by_fd(&maps, imm));
+                record.insns = rejection.runnable;
                 (executable, maps.into_iter().map(|(_, map)| map).collect(), rejection.log)
             }
             Err(rejection) => return Err(refusal_of(*rejection)),

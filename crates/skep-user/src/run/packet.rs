@@ -105,7 +105,7 @@ impl Packet {
     }
 
     /// Addresses of the metadata, the packet and its end.
-    pub(crate) fn addresses(&self) -> [u64; 3] {
+    pub fn addresses(&self) -> [u64; 3] {
         let base = self.buffer.bytes().address();
         [self.meta, self.data, self.end].map(|offset| base + offset as u64)
     }

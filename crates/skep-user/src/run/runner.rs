@@ -3,11 +3,12 @@
 use super::{Context, Outcome, Random, RunEnvironment};
 use crate::kernel::UserKernel;
 use crate::objects::Program;
+use crate::sync::lock;
 use crate::world::Task;
 use skep_abi::map_type::MapFlags;
-use skep_engine::{Fault, Mode, Region, Sandbox};
+use skep_engine::{Fault, Mode, Region, Sandbox, Trace};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What a hook gives with a run. The default is a run in the kernel's current task, on any CPU, without anything more.
@@ -25,6 +26,8 @@ pub struct RunOptions<'a> {
     pub user_stack: &'a [u64],
     /// Measure the time of the run.
     pub timed: bool,
+    /// Where to note the instructions of a sandboxed run.
+    pub trace: Option<&'a Mutex<Trace>>,
 }
 
 impl UserKernel {
@@ -99,6 +102,10 @@ impl UserKernel {
         }
         if self.config.mode == Mode::Paranoid {
             sandbox = sandbox.paranoid();
+        }
+        let mut trace = environment.options.trace.map(lock);
+        if let Some(trace) = &mut trace {
+            sandbox = sandbox.traced(trace);
         }
         sandbox.run(&program.executable, environment, [address, 0, 0, 0, 0])
     }

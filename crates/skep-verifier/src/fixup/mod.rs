@@ -92,6 +92,28 @@ impl Verifier<'_> {
         slots.into_iter().map(|slot| places[slot]).collect()
     }
 
+    /// A refused program for a sandbox: slot by slot as it was given, except loads of pointers from a context where paths
+    /// came by.
+    pub(crate) fn runnable(&self) -> Vec<Slot> {
+        let mut slots = self.program.insns.to_vec();
+        for (slot, insn) in self.code.iter() {
+            if let Some(changed) = self.context_pointer_load(slot, insn)
+                && let (Some(place), Some(encoded)) = (slots.get_mut(slot), changed.encode().as_slice().first())
+            {
+                *place = *encoded;
+            }
+        }
+        slots
+    }
+
+    /// A load of a context field that is a pointer of 4 bytes in the ABI, from where running contexts have it.
+    fn context_pointer_load(&self, slot: usize, insn: &Insn) -> Option<Insn> {
+        let Insn::Load { dst, base, offset, size: Size::Word, .. } = *insn else { return None };
+        let pointer = u16::try_from(offset).ok().filter(|_| self.accesses_context(slot))?;
+        let offset = i16::try_from(self.info.context.pointer_slot(pointer)?).ok()?;
+        Some(Insn::Load { size: Size::Double, signed: false, dst, base, offset })
+    }
+
     /// A jump one side of which no path takes; `None` if it does nothing.
     fn one_way(&self, slot: usize, insn: &Insn) -> Option<Insn> {
         let Insn::JumpIf { offset, .. } = *insn else { return Some(*insn) };
@@ -123,14 +145,7 @@ impl Verifier<'_> {
             | Insn::LoadImm64 { dst, imm: Imm64::MapIndexValue { index: fd, offset } } => {
                 Insn::LoadImm64 { dst, imm: Imm64::MapIndexValue { index: index(fd), offset } }
             }
-            Insn::Load { dst, base, offset, size: Size::Word, .. } if self.accesses_context(slot) => {
-                let pointer = u16::try_from(offset).ok().and_then(|offset| self.info.context.pointer_slot(offset));
-                match pointer.and_then(|at| i16::try_from(at).ok()) {
-                    Some(offset) => Insn::Load { size: Size::Double, signed: false, dst, base, offset },
-                    None => insn,
-                }
-            }
-            insn => insn,
+            insn => self.context_pointer_load(slot, &insn).unwrap_or(insn),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod compare;
 mod costs;
+mod counterexample;
 mod csv;
 mod explained;
 mod html;
@@ -21,6 +22,7 @@ use clap::{Args, ValueEnum};
 use compare::{Comparison, Measured};
 use costs::CostCounter;
 use row::{Row, Verdicts};
+use skep::Object;
 use skep_abi::command::ProgramFlags;
 use skep_btf::Btf;
 use skep_kernel::Kernel;
@@ -40,6 +42,7 @@ use trace::Trace;
   skep check hello.bpf.o --btf vmlinux-5.15 --log-level 1
   sudo skep check hello.bpf.o --kernel linux    ask Linux itself
   skep check tests/*.o --selftest               programs that must fail, must they?
+  skep check firewall.bpf.o --counterexample .  a packet that runs into the fault, where it is refused
   skep check firewall.bpf.o --statistics        which lines cost the verifier most
   skep check firewall.bpf.o --json > base.json; skep check firewall.bpf.o --compare base.json
 
@@ -76,6 +79,10 @@ pub(crate) struct Check {
     /// Show where the verifier's work goes, by source line
     #[arg(long, conflicts_with = "selftest")]
     statistics: bool,
+    /// For refused programs, look for an input that runs into the fault and write it here: a file, or a directory for a file
+    /// each; `skep run OBJECT --input FILE` runs it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["selftest", "compare"])]
+    counterexample: Option<PathBuf>,
     /// Compare with another run: an object, or what `skep check --json` printed; so may be the OBJECTS
     #[arg(long, value_name = "BASE", conflicts_with_all = ["selftest", "statistics"])]
     compare: Option<PathBuf>,
@@ -176,6 +183,11 @@ impl Check {
                     "Linux does not show its states: --explain and --html go without --kernel linux",
                 ));
             }
+            kernels::Choice::Linux if self.counterexample.is_some() => {
+                return Err(Failure::new(
+                    "Linux is not asked for counterexamples: --counterexample goes without --kernel linux",
+                ));
+            }
             kernels::Choice::Linux if self.statistics => {
                 return Err(Failure::new(
                     "Linux does not say where its work goes: --statistics goes without --kernel linux",
@@ -193,7 +205,12 @@ impl Check {
         let programs = self.selected(path, &object)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match verifier {
-            Verifier::Ours(btf) => Ok(self.check_offline(&name, &object, &programs, btf)),
+            Verifier::Ours(btf) => {
+                let stem = name.split('.').next().unwrap_or(&name);
+                let loadable = self.counterexample.as_ref().map(|place| Ok((place, Object::parse(stem, &bytes)?)));
+                let loadable = loadable.transpose().map_err(|e: skep::Error| Failure::file("use", path, &e))?;
+                Ok(self.check_offline(&name, &object, loadable.as_ref(), &programs, btf))
+            }
             Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
         }
     }
@@ -235,7 +252,14 @@ impl Check {
         Row { lines, page, ..row }
     }
 
-    fn check_offline(&self, name: &str, object: &ObjectSpec, programs: &[&ProgramSpec], btf: &Arc<Btf>) -> Vec<Row> {
+    fn check_offline(
+        &self,
+        name: &str,
+        object: &ObjectSpec,
+        loadable: Option<&(&PathBuf, Object)>,
+        programs: &[&ProgramSpec],
+        btf: &Arc<Btf>,
+    ) -> Vec<Row> {
         let offline = Offline::new(object, Arc::clone(btf));
         let options =
             Options { log_level: LogLevel::from_bits_truncate(self.log_level), explain: true, ..Options::default() };
@@ -247,7 +271,11 @@ impl Check {
                 let observer = counter.as_mut().map(|counter| counter as &mut dyn Observer);
                 let row = match offline.check_observed(program, &options, observer) {
                     Verdict::Accept(verified) => row.accepted(&verified),
-                    Verdict::Reject(rejection) => row.rejected(*rejection),
+                    Verdict::Reject(rejection) => {
+                        let found = loadable
+                            .map(|(place, loadable)| counterexample::look(place, loadable, program, &rejection));
+                        Row { counterexample: found, ..row.rejected(*rejection) }
+                    }
                     Verdict::Environment(reason) => return Row { message: reason, ..row },
                 };
                 let row = Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row };

@@ -1,6 +1,7 @@
 //! One program's verdict, as every format prints it.
 
 use super::costs::LineCosts;
+use super::counterexample::Counterexample;
 use super::explained::{Explained, Source};
 use super::trace::LineStates;
 use crate::error::Exit;
@@ -34,6 +35,9 @@ pub(super) struct Row {
     pub(super) reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) explanation: Option<Explained>,
+    /// An input that runs into the fault, if asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) counterexample: Option<Counterexample>,
     /// What each source line took, if asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) costs: Option<LineCosts>,
@@ -69,6 +73,7 @@ impl Row {
             hint: None,
             reason: None,
             explanation: None,
+            counterexample: None,
             costs: None,
             lines: None,
             page: None,

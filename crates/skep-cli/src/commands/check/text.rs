@@ -56,6 +56,7 @@ impl Row {
             field(out, "hint", advice)?;
         }
         self.lines.iter().flatten().try_for_each(|line| annotated(line, out))?;
+        self.counterexample.iter().try_for_each(|counterexample| counterexample.text(&self.object, out))?;
         self.costs.iter().try_for_each(|costs| costs.text(out))?;
         self.log.lines().try_for_each(|line| writeln!(out, "  | {}", printable(line)))
     }

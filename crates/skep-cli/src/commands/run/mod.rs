@@ -4,6 +4,7 @@ mod attached;
 mod events;
 mod judge;
 mod packets;
+mod replay;
 mod report;
 
 use crate::error::{Exit, Failure, Outcome};
@@ -13,7 +14,7 @@ use clap::Args;
 use report::RunReport;
 use skep::{LoadedObject, Object, Program};
 use skep_engine::Mode;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Run a program on packets from a capture, or attach it
@@ -24,7 +25,10 @@ use std::time::Duration;
   sudo skep run firewall.bpf.o --pcap traffic.pcap --kernel linux  the same through PROG_TEST_RUN
   sudo skep run firewall.bpf.o --kernel linux --iface veth0 --duration 10
   sudo skep run hello.bpf.o --kernel linux --duration 5            attached as its section says
-  skep run opensnoop.bpf.o --program enter_openat --events opens.jsonl  on described events")]
+  skep run opensnoop.bpf.o --program enter_openat --events opens.jsonl  on described events
+  skep run firewall.bpf.o --input firewall.json                    what skep check --counterexample found
+
+Exit status of --input: 1 where the run goes wrong.")]
 pub(crate) struct Run {
     /// BPF object
     object: PathBuf,
@@ -37,6 +41,9 @@ pub(crate) struct Run {
     /// Events to run it on in Skep's own kernel: JSON, one object a line (docs/events.md)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pcap", "iface"])]
     events: Option<PathBuf>,
+    /// Input to run it on in the sandbox, refused or not: what `skep check --counterexample` writes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pcap", "iface", "events", "update", "duration"])]
+    input: Option<PathBuf>,
     /// Write the packets that pass, as the program left them
     #[arg(long, value_name = "FILE", requires = "pcap")]
     out_pcap: Option<PathBuf>,
@@ -70,6 +77,9 @@ impl Run {
     pub(crate) fn run(self, output: Output) -> Outcome {
         let object = Object::open(&self.object)
             .map_err(|e| Failure::because(format!("cannot use {}", self.object.display()), &e))?;
+        if let Some(file) = &self.input {
+            return self.replay(&object, file, output);
+        }
         let report = match (self.kernel, &self.events, &self.pcap) {
             (kernels::Choice::User, Some(file), _) => events::run(&self, object, file)?,
             (kernels::Choice::User, None, _) | (kernels::Choice::Linux, None, Some(_)) => packets::run(&self, object)?,
@@ -80,6 +90,15 @@ impl Run {
         };
         output.print(&report)?;
         report.cut_short.map_or(Ok(Exit::Success), Err)
+    }
+
+    fn replay(&self, object: &Object, file: &Path, output: Output) -> Outcome {
+        if self.kernel == kernels::Choice::Linux {
+            return Err(Failure::new("Linux runs no refused programs").hint("leave out --kernel linux"));
+        }
+        let report = replay::run(self, object, file)?;
+        output.print(&report)?;
+        Ok(report.exit())
     }
 
     /// How long to stay attached.
