@@ -6,7 +6,7 @@
 
 use super::{Names, line_index};
 use crate::cfg::Code;
-use crate::domain::register::Kind;
+use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::input::{LogLevel, Options, Program};
 use crate::output::Statistics;
@@ -321,7 +321,21 @@ fn touched_slots(insn: &Insn, before: &State, after: &State) -> Vec<usize> {
     let unchanged = Rc::ptr_eq(old, new);
     // What a pointer or number in a slot turned out to be is not told, only what was written.
     let changed = |index: usize| !unchanged && old.get(index).is_none_or(|old| old.bytes != new[index].bytes);
-    (0..new.len()).filter(|index| accessed == Some(*index) || changed(*index)).collect()
+    let used = |index: usize| uses_object(insn, before, index);
+    (0..new.len()).filter(|index| accessed == Some(*index) || changed(*index) || used(*index)).collect()
+}
+
+/// Whether an instruction is a call that is given the object whose lowest address is that of a slot.
+fn uses_object(insn: &Insn, state: &State, index: usize) -> bool {
+    let is_call = matches!(insn, Insn::Call(CallTarget::Helper(_) | CallTarget::Kfunc { .. }));
+    let points_there = |reg: &Register| {
+        let Kind::Stack(frame) = reg.kind else { return false };
+        let slots = state.frames.get(usize::from(frame)).map(|frame| &frame.stack);
+        let is_object = slots.and_then(|slots| slots.get(index)).is_some_and(|slot| slot.bytes[0].is_object());
+        let at = reg.value.as_constant().map(|variable| i64::from(reg.offset).wrapping_add(variable as i64));
+        is_object && at == Some(-8 * (index as i64 + 1))
+    };
+    is_call && state.frame().registers[1..=5].iter().any(points_there)
 }
 
 /// The stack slot that a load or store at a fixed place accesses. As in Linux, its number alone counts: in a frame
