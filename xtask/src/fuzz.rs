@@ -4,6 +4,10 @@ use std::fs;
 
 use crate::process::{Error, Step, root};
 
+/// What the crate `skep-fuzzing` runs: random programs whose verdicts are compared with those of the running Linux, and
+/// whose runs are held against what the verifier claims.
+const PROGRAMS: &[&str] = &["verdicts", "claims"];
+
 /// What makes the compiler count which code an input reaches; libFuzzer steers by it.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -29,6 +33,9 @@ pub(crate) fn list() -> Result<(), Error> {
     for name in targets()? {
         println!("{name}");
     }
+    for name in PROGRAMS {
+        println!("{name}");
+    }
     Ok(())
 }
 
@@ -46,6 +53,10 @@ pub(crate) fn check() -> Result<(), Error> {
 /// # Errors
 /// There is no such target, it does not build, or it found something.
 pub(crate) fn run(target: &str, arguments: &[String]) -> Result<(), Error> {
+    if PROGRAMS.contains(&target) {
+        let run = ["run", "--release", "--quiet", "-p", "skep-fuzzing", "--", target];
+        return Step::new("cargo", run).args(arguments).run();
+    }
     if !targets()?.iter().any(|name| name == target) {
         return Err(Error::other(format!("no fuzz target `{target}`; `cargo xtask fuzz` lists them")));
     }

@@ -45,7 +45,7 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// List the fuzz targets, or run one.
+    /// List the fuzz targets, or run one. `verdicts` and `claims` make programs of their own for the verifier.
     Fuzz {
         /// Which one.
         target: Option<String>,

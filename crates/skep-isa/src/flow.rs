@@ -96,6 +96,24 @@ impl Insn {
         }
     }
 
+    /// The same jump, call or address of a subprogram with another offset (see [`Insn::jump_offset`],
+    /// [`Insn::subprogram_offset`]). `None` if it leads nowhere, or not so far.
+    pub fn with_target(self, to: i32) -> Option<Insn> {
+        let near = i16::try_from(to).ok();
+        Some(match self {
+            Insn::Jump { long, .. } => Insn::Jump { offset: to, long: long || near.is_none() },
+            Insn::JumpIf { condition, width, dst, src, .. } => {
+                Insn::JumpIf { condition, width, dst, src, offset: near? }
+            }
+            Insn::MayGoto { .. } => Insn::MayGoto { offset: near? },
+            Insn::Call(CallTarget::Subprogram { .. }) => Insn::Call(CallTarget::Subprogram { offset: to }),
+            Insn::LoadImm64 { dst, imm: Imm64::Function { .. } } => {
+                Insn::LoadImm64 { dst, imm: Imm64::Function { offset: to } }
+            }
+            _ => return None,
+        })
+    }
+
     /// Whether execution may go on with the following instruction. (It does after a call.)
     pub const fn falls_through(&self) -> bool {
         !matches!(self, Insn::Jump { .. } | Insn::Exit)

@@ -1,7 +1,7 @@
 //! Conditional jumps: which way they can go and what each way teaches about the operands.
 
 use crate::domain::arithmetic;
-use crate::domain::refine::{outcome, refine};
+use crate::domain::refine::{outcome, refine, refine_with_itself};
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
 use crate::reason::Reason;
@@ -39,11 +39,7 @@ impl Verifier<'_> {
                 return Reason::PointerLeak.denied(format!("R{} pointer comparison prohibited", reg.number()));
             }
         }
-        let certain = match right {
-            Operand::Reg(reg) if reg == left && a.is_scalar() => with_itself(condition),
-            _ => known_outcome(condition, width, &a, &b),
-        };
-        if let Some(certain) = certain {
+        if let Some(certain) = known_outcome(condition, width, &a, &b) {
             for operand in [&a, &b] {
                 if operand.is_scalar() {
                     self.values.mark(operand.origin);
@@ -52,23 +48,23 @@ impl Verifier<'_> {
             return Ok(Ways { taken: certain.then(|| state.clone()), falls_through: !certain });
         }
         let mut taken = state.clone();
-        let mut falls_through = true;
-        let mut jumps = true;
         if a.is_scalar() && b.is_scalar() {
-            jumps = self.learn(&mut taken, &branch, &a, &b, true);
-            falls_through = self.learn(state, &branch, &a, &b, false);
+            self.learn(&mut taken, &branch, &a, &b, true);
+            self.learn(state, &branch, &a, &b, false);
         } else {
             self.learn_about_pointers(state, &mut taken, &branch, &a, &b)?;
         }
-        Ok(Ways { taken: jumps.then_some(taken), falls_through })
+        Ok(Ways { taken: Some(taken), falls_through: true })
     }
 
-    /// Narrows both operands and everything linked to them. `false`: no run goes this way.
-    fn learn(&mut self, state: &mut State, branch: &Branch, a: &Register, b: &Register, holds: bool) -> bool {
+    /// Narrows both operands and everything linked to them.
+    fn learn(&mut self, state: &mut State, branch: &Branch, a: &Register, b: &Register, holds: bool) {
         if branch.right == Operand::Reg(branch.left) {
-            return true;
+            state.register_mut(branch.left).value = refine_with_itself(branch.condition, branch.width, holds, &a.value);
+            self.synchronise_links(state, branch.left);
+            return;
         }
-        let Some((x, y)) = refine(branch.condition, branch.width, holds, &a.value, &b.value) else { return false };
+        let (x, y) = refine(branch.condition, branch.width, holds, &a.value, &b.value);
         // What is learnt of one operand rests on the other.
         let mut left_origin = a.origin;
         if let Operand::Reg(right) = branch.right {
@@ -83,7 +79,6 @@ impl Verifier<'_> {
             self.synchronise_links(state, right);
         }
         self.synchronise_links(state, branch.left);
-        true
     }
 
     /// Gives what is known of one number to all that are linked to it.
@@ -169,15 +164,6 @@ impl Verifier<'_> {
                 }
             },
         );
-    }
-}
-
-/// What comparing a number with itself gives.
-fn with_itself(condition: Condition) -> Option<bool> {
-    match condition {
-        Condition::Eq | Condition::Ge | Condition::Le | Condition::SGe | Condition::SLe => Some(true),
-        Condition::Ne | Condition::Gt | Condition::Lt | Condition::SGt | Condition::SLt => Some(false),
-        Condition::Set => None,
     }
 }
 

@@ -314,16 +314,17 @@ impl Verifier<'_> {
         self.note_access(state, slot, base, false)?;
         let access =
             Access { base, offset: offset.into(), size: size.bytes().into(), mode: Mode::ReadOnly, aligned: true };
-        self.check_access(state, access)?;
-        self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
         let fetched = match op {
             AtomicOp::Cmpxchg => Some(Reg::R0),
             op if op.fetches() => Some(src),
             _ => None,
         };
-        if let Some(reg) = fetched {
-            state.set(reg, Register::scalar(Scalar::of_size(size.bytes())));
+        // The old contents come first: where they replace the address itself, nothing can be written there any more.
+        match fetched {
+            Some(reg) => self.load(state, slot, access, reg, false)?,
+            None => drop(self.check_access(state, access)?),
         }
+        self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
         Ok(())
     }
 

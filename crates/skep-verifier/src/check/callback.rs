@@ -7,7 +7,7 @@ use super::arguments::CallFacts;
 use crate::domain::register::{Kind, MapRef, PointerFlags, Register};
 use crate::domain::state::{CallbackFrame, CallbackKind, Frame, MAX_FRAMES, State};
 use crate::reason::Reason;
-use crate::refusal::{Check, E2BIG, Refusal, invalid};
+use crate::refusal::{Check, E2BIG, EFAULT, Refusal, invalid};
 use crate::verifier::Verifier;
 use skep_abi::helper::{Callback, CallbackArg, DynptrKind, HelperFlags, HelperProto};
 use skep_isa::Reg;
@@ -29,6 +29,12 @@ impl Verifier<'_> {
         }
         if helper.flags.contains(HelperFlags::CALLBACK_COUNT_IN_R1) {
             let count = *state.register(Reg::R1);
+            if !count.is_scalar() {
+                // Linux looks for where the number came from, and takes it for a fault of its own that there is none.
+                return Err(
+                    Refusal::new(EFAULT, "verifier bug: backtracking misuse").hint("the number of rounds is a pointer")
+                );
+            }
             self.values.mark(count.origin);
             if u64::from(state.frame().callback_depth) >= count.value.umax {
                 state.frame_mut().callback_depth = 0;

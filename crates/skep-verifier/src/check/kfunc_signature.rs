@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
 use skep_abi::special_field::{self, SpecialKind};
-use skep_btf::{Btf, Parameter, Type, TypeId};
+use skep_btf::{Btf, Function, Parameter, Type, TypeId};
 use skep_isa::{CallTarget, Insn};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -109,13 +109,19 @@ pub(crate) struct KfuncTable {
 
 impl KfuncTable {
     /// Looks up every kernel function that the code names.
-    pub(crate) fn new(code: &Code, btf: Option<&Btf>) -> Self {
+    ///
+    /// # Errors
+    /// Something that is called is no function, though no path may lead there.
+    pub(crate) fn new(code: &Code, btf: Option<&Btf>) -> Check<Self> {
         let mut functions = HashMap::new();
-        for (_, insn) in code.iter() {
+        for (slot, insn) in code.iter() {
             let Insn::Call(CallTarget::Kfunc { id, btf: 0 }) = insn else { continue };
+            if btf.is_some_and(|btf| function(btf, *id).is_none()) {
+                return Err(not_a_function(*id).at(slot));
+            }
             functions.entry(*id).or_insert_with(|| describe(btf, *id).map(Rc::new));
         }
-        KfuncTable { functions }
+        Ok(KfuncTable { functions })
     }
 
     /// The function that a call is about.
@@ -124,7 +130,7 @@ impl KfuncTable {
             return Err(Refusal::unsupported("functions of kernel modules"));
         }
         let known = self.functions.get(&id).cloned();
-        known.unwrap_or_else(|| Err(Refusal::new(EINVAL, format!("kernel btf_id {id} is not a function"))))
+        known.unwrap_or_else(|| Err(not_a_function(id)))
     }
 
     /// Whether an instruction calls a function with that flag.
@@ -176,14 +182,23 @@ impl KfuncTable {
     }
 }
 
+fn not_a_function(id: i32) -> Refusal {
+    Refusal::new(EINVAL, format!("kernel btf_id {id} is not a function"))
+}
+
+fn function(btf: &Btf, id: i32) -> Option<&Function> {
+    match btf.get(TypeId(u32::try_from(id).ok()?))? {
+        Type::Function(function) => Some(function),
+        _ => None,
+    }
+}
+
 fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {
     let btf = btf.ok_or_else(|| {
         Refusal::unsupported("calls of kernel functions without the kernel's BTF").hint("give a kernel BTF")
     })?;
-    let not_a_function = || Refusal::new(EINVAL, format!("kernel btf_id {id} is not a function"));
-    let function = u32::try_from(id).ok().and_then(|id| btf.get(TypeId(id)));
-    let Some(Type::Function(function)) = function else { return Err(not_a_function()) };
-    let Type::FunctionPrototype(prototype) = btf.ty(function.prototype) else { return Err(not_a_function()) };
+    let function = function(btf, id).ok_or_else(|| not_a_function(id))?;
+    let Type::FunctionPrototype(prototype) = btf.ty(function.prototype) else { return Err(not_a_function(id)) };
     let name = btf.str(function.name);
     let row = kfunc::by_name(name).ok_or_else(|| not_allowed(name))?;
     let count = prototype.parameters.len();

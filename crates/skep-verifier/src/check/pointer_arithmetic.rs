@@ -113,7 +113,7 @@ impl Verifier<'_> {
         if !allowed {
             return Reason::PointerArithmetic.denied(format!("R{at} pointer arithmetic on {name} prohibited"));
         }
-        check_sane_number(&number.value, &name)?;
+        check_sane_number(&number.value, number.link.added(), &name)?;
         check_sane_pointer(pointer)?;
         let guarded = Move::of(op, dst, src, *swapped, number).filter(|_| !self.may_leak_pointers());
         let masking = guarded.as_ref().map(|by| self.mask_before(pointer, by)).transpose()?;
@@ -138,7 +138,7 @@ impl Verifier<'_> {
                 .of(Reason::PointerArithmetic));
             }
         };
-        check_sane_number(&result.value, &name)?;
+        check_sane_number(&result.value, 0, &name)?;
         check_sane_pointer(&result)?;
         self.check_unprivileged_bounds(dst, &result)?;
         if let (Some(by), Some(masking)) = (&guarded, masking) {
@@ -216,13 +216,17 @@ impl Verifier<'_> {
     }
 }
 
-fn check_sane_number(value: &Scalar, name: &str) -> Check {
+/// `distance` is what was added to a linked number: Linux takes it for a part of the offset, however small the number.
+fn check_sane_number(value: &Scalar, distance: i64, name: &str) -> Check {
     if let Some(constant) = value.as_constant() {
         let constant = constant as i64;
         if constant >= MAX_OFFSET || constant <= -MAX_OFFSET {
             return Reason::PointerArithmetic
                 .invalid(format!("math between {name} pointer and {constant} is not allowed"));
         }
+    }
+    if distance >= MAX_OFFSET || distance <= -MAX_OFFSET {
+        return Reason::PointerArithmetic.invalid(format!("{name} pointer offset {distance} is not allowed"));
     }
     if value.smin == i64::MIN {
         return Err(Refusal::new(

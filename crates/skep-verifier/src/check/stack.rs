@@ -88,7 +88,7 @@ impl Verifier<'_> {
         } else {
             8 * state.frames[usize::from(frame)].stack.len() as i64
         };
-        if min < -depth || min >= 0 && size > 0 || end > 0 {
+        if min < -depth || min >= 0 || end > 0 {
             let message = match constant {
                 Some(_) => format!("invalid{how} stack R{number} off={min} size={size}"),
                 None => format!(

@@ -172,6 +172,12 @@ impl KnownBits {
         Some(Self::normalised(self.value | other.value, self.unknown & other.unknown))
     }
 
+    /// What both know together. Where they contradict each other, nothing is in both and the result means nothing, but it
+    /// is Linux's: a bit is taken for set that is in either.
+    pub const fn merge(self, other: Self) -> Self {
+        Self::normalised(self.value | other.value, self.unknown & other.unknown)
+    }
+
     /// What is in either set, and what cannot be told from it.
     pub const fn union(self, other: Self) -> Self {
         let unknown = (self.value ^ other.value) | self.unknown | other.unknown;

@@ -1,7 +1,8 @@
 //! What a comparison tells about its operands.
 //!
 //! Fact preserved: if `x` in `a` and `y` in `b` compare as assumed, then `x` is in the refined `a` and `y` in the
-//! refined `b`. `None` means that no two members compare so.
+//! refined `b`. Where no two members compare so, the ranges contradict each other; Linux notices that less often than it
+//! could ([`outcome`]), and follows such a path with a number of which it knows nothing but bits. So is it here.
 
 use super::known_bits::KnownBits;
 use super::scalar::Scalar;
@@ -10,9 +11,11 @@ use skep_isa::{Condition, Width};
 /// The outcome of `a cond b` where all members agree on it.
 pub fn outcome(condition: Condition, width: Width, a: &Scalar, b: &Scalar) -> Option<bool> {
     let (x, y) = (View::new(width, a), View::new(width, b));
+    // Numbers whose low halves differ differ.
+    let equality = || x.equality(&y).or_else(|| View::new(Width::W32, a).ranges_apart(&View::new(Width::W32, b)));
     match condition {
-        Condition::Eq => x.equality(&y),
-        Condition::Ne => x.equality(&y).map(|equal| !equal),
+        Condition::Eq => equality(),
+        Condition::Ne => equality().map(|equal| !equal),
         Condition::Set => x.shares_bits(&y),
         Condition::Gt => above(x.umin > y.umax, x.umax <= y.umin),
         Condition::Ge => above(x.umin >= y.umax, x.umax < y.umin),
@@ -62,15 +65,18 @@ impl View {
         if let (Some(x), Some(y)) = (self.bits.as_constant(), other.bits.as_constant()) {
             return Some(x == y);
         }
-        let disjoint = self.bits.intersect(other.bits).is_none()
-            || self.umin > other.umax
-            || self.umax < other.umin
-            || self.smin > other.smax
-            || self.smax < other.smin;
-        disjoint.then_some(false)
+        if self.bits.intersect(other.bits).is_none() { Some(false) } else { self.ranges_apart(other) }
     }
 
+    fn ranges_apart(&self, other: &View) -> Option<bool> {
+        let apart =
+            self.umin > other.umax || self.umax < other.umin || self.smin > other.smax || self.smax < other.smin;
+        apart.then_some(false)
+    }
+
+    /// Linux looks at this only where one of them is a constant.
     fn shares_bits(&self, other: &View) -> Option<bool> {
+        self.bits.as_constant().or(other.bits.as_constant())?;
         let certain = self.bits.value & other.bits.value != 0;
         let impossible = self.bits.max() & other.bits.max() == 0;
         above(certain, impossible)
@@ -78,12 +84,12 @@ impl View {
 }
 
 /// Narrows both operands by the knowledge that `a cond b` is `holds`.
-pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &Scalar) -> Option<(Scalar, Scalar)> {
+pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &Scalar) -> (Scalar, Scalar) {
     // Bit tests have no negation among the conditions.
     let condition = if holds { Some(condition) } else { condition.negated() };
     let (mut x, mut y) = (*a, *b);
     match condition {
-        Some(Condition::Eq) => equal(width, &mut x, &mut y)?,
+        Some(Condition::Eq) => equal(width, &mut x, &mut y),
         Some(Condition::Ne) => {
             exclude(width, &mut x, b);
             exclude(width, &mut y, a);
@@ -96,23 +102,34 @@ pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &S
             clear_bits(width, &mut x, b);
             clear_bits(width, &mut y, a);
         }
-        Some(Condition::Le) => unsigned_order(width, &mut x, &mut y, 0)?,
-        Some(Condition::Lt) => unsigned_order(width, &mut x, &mut y, 1)?,
-        Some(Condition::Ge) => unsigned_order(width, &mut y, &mut x, 0)?,
-        Some(Condition::Gt) => unsigned_order(width, &mut y, &mut x, 1)?,
-        Some(Condition::SLe) => signed_order(width, &mut x, &mut y, 0)?,
-        Some(Condition::SLt) => signed_order(width, &mut x, &mut y, 1)?,
-        Some(Condition::SGe) => signed_order(width, &mut y, &mut x, 0)?,
-        Some(Condition::SGt) => signed_order(width, &mut y, &mut x, 1)?,
+        Some(Condition::Le) => unsigned_order(width, &mut x, &mut y, 0),
+        Some(Condition::Lt) => unsigned_order(width, &mut x, &mut y, 1),
+        Some(Condition::Ge) => unsigned_order(width, &mut y, &mut x, 0),
+        Some(Condition::Gt) => unsigned_order(width, &mut y, &mut x, 1),
+        Some(Condition::SLe) => signed_order(width, &mut x, &mut y, 0),
+        Some(Condition::SLt) => signed_order(width, &mut x, &mut y, 1),
+        Some(Condition::SGe) => signed_order(width, &mut y, &mut x, 0),
+        Some(Condition::SGt) => signed_order(width, &mut y, &mut x, 1),
     }
-    (x.synchronise() && y.synchronise()).then_some((x, y))
+    (consistent(x), consistent(y))
 }
 
-fn equal(width: Width, x: &mut Scalar, y: &mut Scalar) -> Option<()> {
+/// What one number tells that is narrowed as the left and as the right operand of the same comparison.
+pub fn refine_with_itself(condition: Condition, width: Width, holds: bool, a: &Scalar) -> Scalar {
+    let (x, y) = refine(condition, width, holds, a, a);
+    x.intersect(&y)
+}
+
+/// The ranges brought into line with each other; forgotten where they contradict each other.
+fn consistent(mut number: Scalar) -> Scalar {
+    if number.synchronise() { number } else { Scalar { bits: number.bits, ..Scalar::UNKNOWN } }
+}
+
+fn equal(width: Width, x: &mut Scalar, y: &mut Scalar) {
     match width {
         Width::W64 => {
             // Each keeps what it knows of its low half: the rest follows from the whole.
-            let bits = x.bits.intersect(y.bits)?;
+            let bits = x.bits.merge(y.bits);
             let (umin, umax) = (x.umin.max(y.umin), x.umax.min(y.umax));
             let (smin, smax) = (x.smin.max(y.smin), x.smax.min(y.smax));
             for side in [x, y] {
@@ -120,7 +137,7 @@ fn equal(width: Width, x: &mut Scalar, y: &mut Scalar) -> Option<()> {
             }
         }
         Width::W32 => {
-            let low = x.bits.low32().intersect(y.bits.low32())?;
+            let low = x.bits.low32().merge(y.bits.low32());
             let umin32 = x.umin32.max(y.umin32);
             let umax32 = x.umax32.min(y.umax32);
             let smin32 = x.smin32.max(y.smin32);
@@ -131,7 +148,6 @@ fn equal(width: Width, x: &mut Scalar, y: &mut Scalar) -> Option<()> {
             }
         }
     }
-    Some(())
 }
 
 /// `x != y`, `y` a constant: it falls off the ends of the ranges.
@@ -196,31 +212,29 @@ fn clear_bits(width: Width, x: &mut Scalar, y: &Scalar) {
 }
 
 /// `low + gap <= high`, unsigned.
-fn unsigned_order(width: Width, low: &mut Scalar, high: &mut Scalar, gap: u8) -> Option<()> {
+fn unsigned_order(width: Width, low: &mut Scalar, high: &mut Scalar, gap: u8) {
     match width {
         Width::W64 => {
-            low.umax = low.umax.min(high.umax.checked_sub(gap.into())?);
-            high.umin = high.umin.max(low.umin.checked_add(gap.into())?);
+            low.umax = low.umax.min(high.umax.saturating_sub(gap.into()));
+            high.umin = high.umin.max(low.umin.saturating_add(gap.into()));
         }
         Width::W32 => {
-            low.umax32 = low.umax32.min(high.umax32.checked_sub(gap.into())?);
-            high.umin32 = high.umin32.max(low.umin32.checked_add(gap.into())?);
+            low.umax32 = low.umax32.min(high.umax32.saturating_sub(gap.into()));
+            high.umin32 = high.umin32.max(low.umin32.saturating_add(gap.into()));
         }
     }
-    Some(())
 }
 
 /// `low + gap <= high`, signed.
-fn signed_order(width: Width, low: &mut Scalar, high: &mut Scalar, gap: u8) -> Option<()> {
+fn signed_order(width: Width, low: &mut Scalar, high: &mut Scalar, gap: u8) {
     match width {
         Width::W64 => {
-            low.smax = low.smax.min(high.smax.checked_sub(gap.into())?);
-            high.smin = high.smin.max(low.smin.checked_add(gap.into())?);
+            low.smax = low.smax.min(high.smax.saturating_sub(gap.into()));
+            high.smin = high.smin.max(low.smin.saturating_add(gap.into()));
         }
         Width::W32 => {
-            low.smax32 = low.smax32.min(high.smax32.checked_sub(gap.into())?);
-            high.smin32 = high.smin32.max(low.smin32.checked_add(gap.into())?);
+            low.smax32 = low.smax32.min(high.smax32.saturating_sub(gap.into()));
+            high.smin32 = high.smin32.max(low.smin32.saturating_add(gap.into()));
         }
     }
-    Some(())
 }

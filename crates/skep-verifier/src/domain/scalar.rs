@@ -152,23 +152,35 @@ impl Scalar {
 
     /// Makes bits and ranges tell each other what they know. `false`: the set is empty.
     pub fn synchronise(&mut self) -> bool {
-        let mut consistent = self.ranges_from_bits();
+        self.ranges_from_bits();
         for _ in 0..3 {
             self.deduce32();
             self.deduce64();
             self.deduce_between_widths();
         }
-        consistent &= self.bits_from_ranges();
-        consistent &= self.ranges_from_bits();
-        consistent && self.is_consistent()
+        self.bits_from_ranges();
+        self.ranges_from_bits();
+        self.is_consistent()
     }
 
-    const fn is_consistent(&self) -> bool {
-        self.umin <= self.umax && self.smin <= self.smax && self.umin32 <= self.umax32 && self.smin32 <= self.smax32
+    /// Whether the ranges are ranges, and those of a constant are that constant.
+    fn is_consistent(&self) -> bool {
+        let ordered = self.umin <= self.umax
+            && self.smin <= self.smax
+            && self.umin32 <= self.umax32
+            && self.smin32 <= self.smax32;
+        let wide = self
+            .as_constant()
+            .is_none_or(|n| (self.umin, self.umax, self.smin, self.smax) == (n, n, n.cast_signed(), n.cast_signed()));
+        let low = self.as_constant32().is_none_or(|n| {
+            let n = n as u32;
+            (self.umin32, self.umax32, self.smin32, self.smax32) == (n, n, n.cast_signed(), n.cast_signed())
+        });
+        ordered && wide && low
     }
 
     /// The bits bound the ranges: unknown bits all zero or all one, the sign bit apart.
-    fn ranges_from_bits(&mut self) -> bool {
+    fn ranges_from_bits(&mut self) {
         let KnownBits { value, unknown } = self.bits;
         self.umin = self.umin.max(value);
         self.umax = self.umax.min(value | unknown);
@@ -186,7 +198,6 @@ impl Scalar {
         {
             *self = Scalar::constant(only);
         }
-        self.is_consistent()
     }
 
     /// The one number that both the bits and the unsigned range allow, if there is just one.
@@ -203,12 +214,10 @@ impl Scalar {
     }
 
     /// The ranges bound the bits: what all numbers of a range have in common.
-    fn bits_from_ranges(&mut self) -> bool {
-        let Some(wide) = self.bits.intersect(KnownBits::range(self.umin, self.umax)) else { return false };
-        let low_range = KnownBits::range(u64::from(self.umin32), u64::from(self.umax32));
-        let Some(low) = wide.low32().intersect(low_range) else { return false };
+    fn bits_from_ranges(&mut self) {
+        let wide = self.bits.merge(KnownBits::range(self.umin, self.umax));
+        let low = wide.low32().merge(KnownBits::range(u64::from(self.umin32), u64::from(self.umax32)));
         self.bits = wide.with_low32(low);
-        true
     }
 
     /// 32-bit ranges from 64-bit ranges that keep their upper half (or cross it once), then from each other.
@@ -287,6 +296,7 @@ impl Scalar {
         if self.smin32 >= 0 && self.smin >= i64::from(i32::MIN) && self.smax <= i64::from(i32::MAX) {
             (self.smin, self.smax) = (self.smin32.into(), self.smax32.into());
             (self.umin, self.umax) = (self.smin32 as u64, self.smax32 as u64);
+            self.bits = self.bits.merge(KnownBits::range(self.umin, self.umax));
         }
     }
 
@@ -361,10 +371,10 @@ impl Scalar {
         self.zero_extend32();
     }
 
-    /// What is in both sets; `None` if nothing is.
-    pub fn intersect(&self, other: &Scalar) -> Option<Scalar> {
+    /// What is in both sets. Of an empty set little more than bits is left.
+    pub fn intersect(&self, other: &Scalar) -> Scalar {
         let mut both = Scalar {
-            bits: self.bits.intersect(other.bits)?,
+            bits: self.bits.merge(other.bits),
             umin: self.umin.max(other.umin),
             umax: self.umax.min(other.umax),
             smin: self.smin.max(other.smin),
@@ -374,7 +384,7 @@ impl Scalar {
             smin32: self.smin32.max(other.smin32),
             smax32: self.smax32.min(other.smax32),
         };
-        both.synchronise().then_some(both)
+        if both.synchronise() { both } else { Scalar { bits: both.bits, ..Scalar::UNKNOWN } }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::arithmetic;
 use super::known_bits::KnownBits;
-use super::refine::{outcome, refine};
+use super::refine::{outcome, refine, refine_with_itself};
 use super::scalar::Scalar;
 use proptest::prelude::*;
 use skep_isa::semantics;
@@ -172,10 +172,7 @@ proptest! {
                 if let Some(known) = outcome(condition, width, &a, &b) {
                     prop_assert_eq!(known, holds, "{:?} {:?} {:#x} {:#x}", condition, width, x, y);
                 }
-                let refined = refine(condition, width, holds, &a, &b);
-                let Some((left, right)) = refined else {
-                    return Err(TestCaseError::fail(format!("{condition:?} {width:?} {x:#x} {y:#x}: thought impossible")));
-                };
+                let (left, right) = refine(condition, width, holds, &a, &b);
                 prop_assert!(left.contains(x), "{condition:?} {width:?} {holds}: {x:#x} not in {left:?}, was {a:?}");
                 prop_assert!(right.contains(y), "{condition:?} {width:?} {holds}: {y:#x} not in {right:?}, was {b:?}");
             }
@@ -183,11 +180,19 @@ proptest! {
     }
 
     #[test]
-    fn intersections_contain_common_members((a, x) in set_with_member(), (b, _) in set_with_member()) {
-        match a.intersect(&b) {
-            Some(both) => prop_assert!(!b.contains(x) || both.contains(x)),
-            None => prop_assert!(!b.contains(x)),
+    fn branches_on_a_number_and_itself_keep_what_goes_their_way((a, x) in set_with_member()) {
+        for width in WIDTHS {
+            for condition in Condition::ALL {
+                let holds = condition.eval(width, x, x);
+                let refined = refine_with_itself(condition, width, holds, &a);
+                prop_assert!(refined.contains(x), "{condition:?} {width:?} {holds}: {x:#x} not in {refined:?}, was {a:?}");
+            }
         }
+    }
+
+    #[test]
+    fn intersections_contain_common_members((a, x) in set_with_member(), (b, _) in set_with_member()) {
+        prop_assert!(!b.contains(x) || a.intersect(&b).contains(x));
     }
 
     #[test]

@@ -54,6 +54,9 @@ impl Verifier<'_> {
             probe_loads: Vec::new(),
         };
         for (slot, insn) in &kept {
+            if let [_, _, ..] = &fixed.subprograms[..] {
+                self.check_callback_remains(*slot, insn, &places, &fixed.subprograms)?;
+            }
             let insn = moved(*slot, insn, &places).ok_or_else(|| {
                 Refusal::new(EFAULT, format!("the jump at {slot} does not fit after removal of dead code"))
             })?;
@@ -67,6 +70,25 @@ impl Verifier<'_> {
         }
         self.add_exception_callback(&mut fixed);
         Ok(fixed)
+    }
+
+    /// Where a function's address is taken, a function must be. Linux notices only now, and only where functions other
+    /// than the main one are left, that no call of it was ever followed (a `bpf_loop` of no rounds), and takes that for a
+    /// fault of its own.
+    fn check_callback_remains(&self, slot: usize, insn: &Insn, places: &[u32], subprograms: &[Subprogram]) -> Check {
+        let Insn::LoadImm64 { imm: Imm64::Function { .. }, .. } = insn else { return Ok(()) };
+        let callee = successors(slot, insn).callee.and_then(|callee| usize::try_from(callee).ok());
+        let Some(callee) = callee else { return Ok(()) };
+        // Of a run of instructions that are removed, only what points behind it is moved.
+        let is_dead = |slot: &usize| self.code.get(*slot).is_some() && !self.facts[*slot].seen;
+        let dead_before = if is_dead(&callee) { (0..callee).rev().take_while(is_dead).count() } else { 0 };
+        let at = places[callee] + dead_before as u32;
+        if subprograms.iter().any(|subprogram| subprogram.start == at) {
+            return Ok(());
+        }
+        Err(Refusal::new(EFAULT, format!("verifier bug: No program to jit at insn {at} (subprog < 0)"))
+            .hint("no path calls this function: leave it out, or let the loop have rounds")
+            .at(slot))
     }
 
     /// A program that throws and has no exception callback gets one: what is thrown is the result.

@@ -1,0 +1,239 @@
+//! Fuzzing of the verifier: see the library.
+#![forbid(unsafe_code)]
+
+use clap::{Parser, Subcommand};
+use skep_abi::program_type::ProgramType;
+use skep_fuzzing::case;
+use skep_fuzzing::choices::Seeded;
+use skep_fuzzing::generate::{Candidate, NumberIterator, random_program};
+use skep_fuzzing::soundness::{Testimony, Witness};
+use skep_fuzzing::verdicts::{Comparison, Judges};
+use skep_linux::LinuxKernel;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Random programs against the verifier.
+#[derive(Parser)]
+#[command(name = "skep-fuzzing", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Args, Clone)]
+struct Range {
+    /// How many programs.
+    #[arg(long, default_value_t = 10_000)]
+    count: u64,
+    /// The first one's seed; each later one has the next.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write what is found here, as cases for `tests/verifier`.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Stop after so many findings.
+    #[arg(long, default_value_t = 20)]
+    findings: usize,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare verdicts with the running Linux.
+    Verdicts(Range),
+    /// Run what is accepted in the paranoid engine.
+    Claims {
+        #[command(flatten)]
+        range: Range,
+        /// How often each program runs.
+        #[arg(long, default_value_t = 4)]
+        runs: u32,
+    },
+    /// Show the program of a seed, and what is said of it.
+    Show {
+        /// The seed.
+        seed: u64,
+    },
+    /// Show what is said of a program in a file: as in `tests/verifier`, with the maps of the fuzzer.
+    Judge {
+        /// The program's text.
+        file: PathBuf,
+        /// Its type.
+        #[arg(long, default_value = "sched_cls")]
+        program_type: String,
+    },
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn program(seed: u64, iterator: Option<NumberIterator>) -> Candidate {
+    random_program(&mut Seeded::new(seed), iterator)
+}
+
+/// How often something refused programs, numbers in messages left out.
+#[derive(Default)]
+struct Reasons(BTreeMap<String, u64>);
+
+impl Reasons {
+    fn add(&mut self, reason: &str) {
+        let general: String = reason.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).collect();
+        *self.0.entry(general.replace("NN", "N").replace("NN", "N").replace("NN", "N")).or_default() += 1;
+    }
+
+    fn print(&self) {
+        let mut reasons: Vec<_> = self.0.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        println!("{} different reasons to refuse:", reasons.len());
+        for (reason, count) in reasons.iter().take(30) {
+            println!("{count:8} {reason}");
+        }
+    }
+}
+
+/// Findings as they come.
+struct Findings {
+    range: Range,
+    cases: Vec<String>,
+    start: Instant,
+}
+
+impl Findings {
+    fn new(range: Range) -> Findings {
+        Findings { range, cases: Vec::new(), start: Instant::now() }
+    }
+
+    fn add(&mut self, case: String) -> Result<(), Failure> {
+        println!("{case}");
+        self.cases.push(case);
+        match &self.range.output {
+            Some(path) => Ok(std::fs::write(path, self.cases.join("\n"))?),
+            None => Ok(()),
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.cases.len() >= self.range.findings
+    }
+
+    fn report(&self, what: &str, done: u64) {
+        let rate = done as f64 / self.start.elapsed().as_secs_f64();
+        println!("{done} programs: {what}; {} findings; {rate:.0} programs per second", self.cases.len());
+    }
+
+    fn outcome(&self) -> ExitCode {
+        if self.cases.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn verdicts(range: Range) -> Result<ExitCode, Failure> {
+    let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
+    let mut findings = Findings::new(range.clone());
+    let mut reasons = Reasons::default();
+    let mut explained = BTreeMap::new();
+    let (mut accepted, mut refused, mut done) = (0u64, 0u64, 0);
+    for seed in range.seed..range.seed + range.count {
+        let candidate = program(seed, judges.iterator());
+        let comparison = judges.compare(&candidate);
+        done += 1;
+        if let Some(why) = comparison.explanation() {
+            *explained.entry(why).or_insert(0u64) += 1;
+            continue;
+        }
+        let (name, verdict) = match comparison {
+            Comparison::Accepted => {
+                accepted += 1;
+                continue;
+            }
+            Comparison::Refused(reason) => {
+                refused += 1;
+                reasons.add(&reason);
+                continue;
+            }
+            Comparison::FalseAccept(reason) => ("only Linux refuses", format!("reject\n{reason}")),
+            Comparison::FalseReject(reason) => ("only Linux accepts", format!("accept\n; here: {reason}")),
+        };
+        let small = judges.minimise(&candidate);
+        let verdict = match judges.compare(&small) {
+            Comparison::FalseAccept(reason) => format!("reject\n{reason}"),
+            Comparison::FalseReject(reason) => format!("accept\n; here: {reason}"),
+            _ => verdict,
+        };
+        findings.add(case::text(&format!("seed {seed}: {name}"), &small, &verdict))?;
+        if findings.are_enough() {
+            break;
+        }
+        if done % 50_000 == 0 {
+            findings.report(&format!("{accepted} accepted by both, {refused} refused by both"), done);
+        }
+    }
+    reasons.print();
+    for (why, count) in explained {
+        println!("{count} differ, explained: {why}");
+    }
+    findings.report(&format!("{accepted} accepted by both, {refused} refused by both"), done);
+    Ok(findings.outcome())
+}
+
+fn soundness(range: Range, runs: u32) -> Result<ExitCode, Failure> {
+    let mut witness = Witness::new().map_err(|errno| errno.to_string())?;
+    let mut findings = Findings::new(range.clone());
+    let (mut ran, mut done) = (0u64, 0);
+    for seed in range.seed..range.seed + range.count {
+        let candidate = program(seed, None);
+        done += 1;
+        match witness.hear(&candidate, seed, runs).map_err(|errno| errno.to_string())? {
+            Testimony::Refused => continue,
+            Testimony::True => ran += 1,
+            Testimony::Lie(_) => {
+                let small = witness.minimise(&candidate, seed, runs);
+                let Ok(Testimony::Lie(lie)) = witness.hear(&small, seed, runs) else { continue };
+                findings.add(case::text(&format!("seed {seed}: {lie}"), &small, "accept"))?;
+                if findings.are_enough() {
+                    break;
+                }
+            }
+        }
+        if done % 50_000 == 0 {
+            findings.report(&format!("{ran} accepted and run {runs} times each"), done);
+        }
+    }
+    findings.report(&format!("{ran} accepted and run {runs} times each"), done);
+    Ok(findings.outcome())
+}
+
+fn show(seed: u64) -> Result<ExitCode, Failure> {
+    let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
+    let candidate = program(seed, judges.iterator());
+    judge(&judges, &candidate);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_file(file: &Path, program_type: &str) -> Result<ExitCode, Failure> {
+    let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
+    let slots = case::assemble(&std::fs::read_to_string(file)?)?;
+    let program_type = ProgramType::from_name(program_type).ok_or("no such program type")?;
+    judge(&judges, &Candidate { program_type, slots });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn judge(judges: &Judges, candidate: &Candidate) {
+    println!("{}", case::listing(&candidate.slots));
+    let mut log = vec![0; 1 << 22];
+    let theirs = judges.theirs(candidate, &mut log);
+    println!("{}", String::from_utf8_lossy(&log).trim_end_matches('\0'));
+    println!("Skep {:?}\nLinux {theirs:?}", judges.ours(candidate));
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Verdicts(range) => verdicts(range),
+        Command::Claims { range, runs } => soundness(range, runs),
+        Command::Show { seed } => show(seed),
+        Command::Judge { file, program_type } => show_file(&file, &program_type),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("skep-fuzzing: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,136 @@
+//! The verifier's verdict against that of the running Linux.
+
+use crate::functions::Functions;
+use crate::generate::{Candidate, NumberIterator};
+use crate::loader::Loader;
+use crate::minimise::minimise;
+use crate::setting::facts;
+use skep_abi::errno::Errno;
+use skep_btf::{Btf, Kind};
+use skep_kernel::Kernel;
+use skep_verifier::{MapFacts, Options, Program, ProgramBtf, verify};
+use std::sync::Arc;
+
+/// What was said of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may run.
+    Accepted,
+    /// It may not, with the reason.
+    Refused(String),
+}
+
+/// How the two verdicts compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Both accept.
+    Accepted,
+    /// Both refuse; our reason.
+    Refused(String),
+    /// Linux refuses what we accept; its reason.
+    FalseAccept(String),
+    /// Linux accepts what we refuse; our reason.
+    FalseReject(String),
+}
+
+/// What differences are known, and why they stay.
+const EXPLAINED: &[(fn(&Comparison) -> bool, &str)] = &[
+    (
+        |comparison| matches!(comparison, Comparison::FalseAccept(reason) if reason.starts_with("verifier bug")),
+        "Linux finds a fault in itself",
+    ),
+    (
+        |comparison| matches!(comparison, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
+        "Linux lets some helpers read bytes at what may be NULL",
+    ),
+];
+
+impl Comparison {
+    /// Why the verdicts differ, where that is known.
+    pub fn explanation(&self) -> Option<&'static str> {
+        EXPLAINED.iter().find(|(applies, _)| applies(self)).map(|(_, why)| *why)
+    }
+}
+
+/// Both verifiers.
+pub struct Judges {
+    linux: Loader,
+    facts: Vec<(i32, MapFacts)>,
+    functions: Functions,
+    btf: Option<Btf>,
+}
+
+impl Judges {
+    /// The given Linux with maps of its own, and our verifier with that kernel's types.
+    ///
+    /// # Errors
+    /// The maps cannot be created.
+    pub fn new(linux: Arc<dyn Kernel>) -> Result<Judges, Errno> {
+        let btf = std::fs::read("/sys/kernel/btf/vmlinux").ok().and_then(|bytes| Btf::parse(&bytes).ok());
+        Ok(Judges { linux: Loader::new(linux)?, facts: facts(), functions: Functions::new(), btf })
+    }
+
+    /// The kernel functions that programs may call.
+    pub fn iterator(&self) -> Option<NumberIterator> {
+        let find = |name: &str| Some(self.btf.as_ref()?.find(Kind::Function, name)?.0.cast_signed());
+        Some(NumberIterator {
+            new: find("bpf_iter_num_new")?,
+            next: find("bpf_iter_num_next")?,
+            destroy: find("bpf_iter_num_destroy")?,
+        })
+    }
+
+    /// Our verdict.
+    pub fn ours(&self, candidate: &Candidate) -> Verdict {
+        let functions = self.functions.of(&candidate.slots);
+        let btf = ProgramBtf { btf: self.functions.btf(), functions: &functions, lines: &[] };
+        let program = Program {
+            maps: &self.facts,
+            btf: (functions.len() > 1).then_some(btf),
+            ..Program::new("fuzz", candidate.program_type, &candidate.slots)
+        };
+        let options = Options { kernel_btf: self.btf.as_ref(), ..Options::default() };
+        match verify(&program, &options) {
+            Ok(_) => Verdict::Accepted,
+            Err(rejection) => Verdict::Refused(rejection.message),
+        }
+    }
+
+    /// Linux.
+    pub fn linux(&self) -> &Loader {
+        &self.linux
+    }
+
+    /// Linux's verdict; the reason is its log's last line.
+    pub fn theirs(&self, candidate: &Candidate, log: &mut [u8]) -> Verdict {
+        match self.linux.load(candidate, log) {
+            Ok(_) => Verdict::Accepted,
+            Err(reason) => Verdict::Refused(reason),
+        }
+    }
+
+    /// Compares the verdicts. Linux's reason is only asked for where they differ.
+    pub fn compare(&self, candidate: &Candidate) -> Comparison {
+        let (ours, theirs) = (self.ours(candidate), self.theirs(candidate, &mut []));
+        match (ours, theirs) {
+            (Verdict::Accepted, Verdict::Accepted) => Comparison::Accepted,
+            (Verdict::Refused(reason), Verdict::Refused(_)) => Comparison::Refused(reason),
+            (Verdict::Refused(reason), Verdict::Accepted) => Comparison::FalseReject(reason),
+            (Verdict::Accepted, Verdict::Refused(_)) => match self.theirs(candidate, &mut vec![0; 1 << 22]) {
+                Verdict::Refused(reason) => Comparison::FalseAccept(reason),
+                Verdict::Accepted => Comparison::Accepted,
+            },
+        }
+    }
+
+    /// The smallest program found on which the verdicts differ in the same way.
+    pub fn minimise(&self, candidate: &Candidate) -> Candidate {
+        let sort = std::mem::discriminant(&self.compare(candidate));
+        let program_type = candidate.program_type;
+        let slots = minimise(&candidate.slots, |slots| {
+            let smaller = Candidate { program_type, slots: slots.to_vec() };
+            std::mem::discriminant(&self.compare(&smaller)) == sort
+        });
+        Candidate { program_type, slots }
+    }
+}

@@ -1,0 +1,50 @@
+//! A bounded run of what `cargo xtask fuzz` does for longer: always the same programs.
+
+use skep_fuzzing::case::listing;
+use skep_fuzzing::choices::Seeded;
+use skep_fuzzing::generate::random_program;
+use skep_fuzzing::soundness::{Testimony, Witness};
+use skep_fuzzing::verdicts::{Comparison, Judges};
+use skep_linux::LinuxKernel;
+
+/// How many programs each test makes.
+const PROGRAMS: u64 = 400;
+
+#[test]
+fn what_is_claimed_of_accepted_programs_holds() {
+    let mut witness = Witness::new().expect("maps of our own kernel");
+    let mut ran = 0;
+    for seed in 0..PROGRAMS {
+        let candidate = random_program(&mut Seeded::new(seed), None);
+        match witness.hear(&candidate, seed, 3).expect("maps that can be filled") {
+            Testimony::Refused => {}
+            Testimony::True => ran += 1,
+            Testimony::Lie(lie) => panic!("seed {seed}: {lie}\n{}", listing(&candidate.slots)),
+        }
+    }
+    // The generator must not drift to where nothing is accepted.
+    assert!(ran * 6 > PROGRAMS, "only {ran} of {PROGRAMS} programs are accepted: the test shows nothing");
+}
+
+#[test]
+fn verdicts_are_those_of_linux() {
+    let judges = LinuxKernel::open().map_err(|error| error.to_string());
+    let judges = judges.and_then(|linux| Judges::new(linux).map_err(|errno| errno.to_string()));
+    let judges = match judges {
+        Ok(judges) => judges,
+        Err(why) => return skep_testing::skip(&format!("programs cannot be loaded into Linux: {why}")),
+    };
+    let mut unexplained = Vec::new();
+    let mut accepted = 0;
+    for seed in 0..PROGRAMS {
+        let candidate = random_program(&mut Seeded::new(seed), judges.iterator());
+        match judges.compare(&candidate) {
+            Comparison::Accepted => accepted += 1,
+            Comparison::Refused(_) => {}
+            other if other.explanation().is_some() => {}
+            other => unexplained.push(format!("seed {seed}: {other:?}\n{}", listing(&candidate.slots))),
+        }
+    }
+    assert!(unexplained.is_empty(), "{} verdicts differ\n{}", unexplained.len(), unexplained.join("\n"));
+    assert!(accepted * 6 > PROGRAMS, "only {accepted} of {PROGRAMS} programs are accepted: the test shows little");
+}
