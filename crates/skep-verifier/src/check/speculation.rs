@@ -48,7 +48,7 @@ impl<'a> Move<'a> {
     }
 
     /// The pointer's room below or above, whichever way it moves.
-    fn to_left(&self) -> bool {
+    fn leftward(&self) -> bool {
         (self.op == BinaryOp::Add) == (self.number.value.smin < 0)
     }
 }
@@ -85,7 +85,7 @@ impl Verifier<'_> {
 
     /// How far a pointer is from the end that it moves to.
     fn room(&self, pointer: &Register, by: &Move<'_>) -> Check<u32> {
-        let left = by.to_left();
+        let left = by.leftward();
         let offset = i64::from(pointer.offset);
         let (max, room) = match pointer.kind {
             Kind::Stack(_) => {
