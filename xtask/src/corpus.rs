@@ -1,7 +1,7 @@
 //! Outside references: the conformance vectors of the instruction set, the verdicts of Linux's verifier.
 
 mod conformance;
-mod csv;
+pub(crate) mod csv;
 mod deviations;
 mod objects;
 mod selftests;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod captures;
 mod corpus;
 mod demo;
@@ -39,8 +40,12 @@ enum Command {
     Tidy,
     /// Run the outside references: conformance vectors, verifier selftests.
     Corpus(corpus::Arguments),
-    /// Run the benchmarks.
+    /// Run the benchmarks, or compare verification times with Linux's.
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        /// What to compare; all benchmarks where nothing is named.
+        #[command(subcommand)]
+        comparison: Option<Comparison>,
         /// Passed on to `cargo bench`.
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -66,6 +71,13 @@ enum Command {
     CanTestAll,
 }
 
+/// Measurements against Linux.
+#[derive(Subcommand)]
+enum Comparison {
+    /// Verification times, program by program.
+    Verifier(bench::Verifier),
+}
+
 fn run(command: Command) -> Result<(), process::Error> {
     match command {
         Command::Setup => setup::run(setup::Need::Everything),
@@ -73,7 +85,8 @@ fn run(command: Command) -> Result<(), process::Error> {
         Command::Test { arguments } => test::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Corpus(arguments) => corpus::run(&arguments),
-        Command::Bench { arguments } => {
+        Command::Bench { comparison: Some(Comparison::Verifier(arguments)), .. } => bench::verifier(&arguments),
+        Command::Bench { comparison: None, arguments } => {
             process::Step::new("cargo", ["bench", "--workspace", "--benches"]).args(&arguments).run()
         }
         Command::Fuzz { check: true, .. } => fuzz::check(),

@@ -59,9 +59,11 @@ impl Verifier<'_> {
     /// What remains of an instruction once addresses in the arena are what they are: 32 bits. A cast to user space adds
     /// the upper half that the arena has there, unless the arena was made without.
     pub(crate) fn without_address_spaces(&self, slot: usize, insn: Insn) -> Insn {
-        let plain_addresses = self.maps_named().any(|map| self.maps.facts(map).flags.contains(MapFlags::NO_USER_CONV));
+        // Looked for where it counts only: that takes a look at the whole program.
+        let plain_addresses =
+            || self.maps_named().any(|map| self.maps.facts(map).flags.contains(MapFlags::NO_USER_CONV));
         match insn {
-            Insn::AddrSpaceCast { dst, src, from, .. } if from == USER_SPACE || plain_addresses => {
+            Insn::AddrSpaceCast { dst, src, from, .. } if from == USER_SPACE || plain_addresses() => {
                 Insn::Alu { op: BinaryOp::Mov, width: Width::W32, dst, src: Operand::Reg(src) }
             }
             Insn::Alu { op, dst, src, .. } if self.facts[slot].in_arena.get() == Some(true) => {
