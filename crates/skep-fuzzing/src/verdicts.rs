@@ -33,22 +33,27 @@ pub enum Comparison {
     FalseReject(String),
 }
 
-/// What differences are known, and why they stay.
-const EXPLAINED: &[(fn(&Comparison) -> bool, &str)] = &[
-    (
-        |comparison| matches!(comparison, Comparison::FalseAccept(reason) if reason.starts_with("verifier bug")),
-        "Linux finds a fault in itself",
-    ),
-    (
-        |comparison| matches!(comparison, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
-        "Linux lets some helpers read bytes at what may be NULL",
-    ),
+/// A difference that is known, and why it stays.
+struct Known {
+    applies: fn(&Comparison) -> bool,
+    why: &'static str,
+}
+
+const KNOWN: &[Known] = &[
+    Known {
+        applies: |c| matches!(c, Comparison::FalseAccept(reason) if reason.starts_with("verifier bug")),
+        why: "Linux finds a fault in itself",
+    },
+    Known {
+        applies: |c| matches!(c, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
+        why: "Linux lets some helpers read bytes at what may be NULL",
+    },
 ];
 
 impl Comparison {
     /// Why the verdicts differ, where that is known.
     pub fn explanation(&self) -> Option<&'static str> {
-        EXPLAINED.iter().find(|(applies, _)| applies(self)).map(|(_, why)| *why)
+        KNOWN.iter().find(|known| (known.applies)(self)).map(|known| known.why)
     }
 }
 

@@ -115,7 +115,10 @@ impl KfuncTable {
     pub(crate) fn new(code: &Code, btf: Option<&Btf>) -> Check<Self> {
         let mut functions = HashMap::new();
         for (slot, insn) in code.iter() {
-            let Insn::Call(CallTarget::Kfunc { id, btf: 0 }) = insn else { continue };
+            let Insn::Call(CallTarget::Kfunc { id, btf: module }) = insn else { continue };
+            if *module != 0 {
+                return Err(of_a_module().at(slot));
+            }
             if btf.is_some_and(|btf| function(btf, *id).is_none()) {
                 return Err(not_a_function(*id).at(slot));
             }
@@ -127,7 +130,7 @@ impl KfuncTable {
     /// The function that a call is about.
     pub(crate) fn get(&self, id: i32, module: i16) -> Check<Rc<KfuncSignature>> {
         if module != 0 {
-            return Err(Refusal::unsupported("functions of kernel modules"));
+            return Err(of_a_module());
         }
         let known = self.functions.get(&id).cloned();
         known.unwrap_or_else(|| Err(not_a_function(id)))
@@ -191,6 +194,10 @@ fn function(btf: &Btf, id: i32) -> Option<&Function> {
         Type::Function(function) => Some(function),
         _ => None,
     }
+}
+
+fn of_a_module() -> Refusal {
+    Refusal::unsupported("functions of kernel modules")
 }
 
 fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {
