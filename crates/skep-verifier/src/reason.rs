@@ -58,6 +58,10 @@ reasons! {
         "a number with a known upper bound",
         "limit it right before its use: `if (i >= SIZE) return 0;` or `i &= SIZE - 1;`, on an unsigned variable; the compiler must not \
          check one copy and use another, which `barrier_var(i)` prevents";
+    /// A pointer is moved too far, though nothing is accessed yet.
+    FarPointer: "far-pointer", "pointer may be moved too far",
+        "a number between -2^29 and 2^29 to add to a pointer",
+        "bound the number first, from below and above: keep it unsigned and mask it (`i &= SIZE - 1;`), or test it right before";
     /// An offset or size that may be negative.
     Negative: "negative-offset", "offset or size may be negative",
         "a number that cannot be negative",

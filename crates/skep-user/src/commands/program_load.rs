@@ -15,7 +15,7 @@ use skep_btf::TypeId;
 use skep_engine::{Executable, LinkError, Mode};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
-    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
+    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
 };
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
@@ -225,14 +225,16 @@ impl UserKernel {
         verify(&program, &options)
     }
 
-    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much; any
-    /// other refusal then is a fault of the verifier, which ended paths that it should have followed.
+    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much, or
+    /// where a pointer that nobody uses goes too far; any other refusal then is a fault of the verifier, which ended paths that it should have followed.
     fn claims(&self, request: &Request) -> Result<Option<Arc<Claims>>, Refusal> {
         let claims =
             self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
         match claims {
             Ok((_, claims)) => Ok(claims.is_complete().then(|| Arc::new(claims))),
             Err(rejection) if rejection.errno == Errno::E2BIG.0 => Ok(None),
+            // A path that ended may move pointers anywhere: no path that goes on like it accesses anything there.
+            Err(rejection) if rejection.reason == Reason::FarPointer => Ok(None),
             Err(rejection) => {
                 let message = format!("accepted, but refused when explored completely: {}\n", rejection.message);
                 Err(refuse(Errno::EFAULT, message))

@@ -221,23 +221,22 @@ fn check_sane_number(value: &Scalar, distance: i64, name: &str) -> Check {
     if let Some(constant) = value.as_constant() {
         let constant = constant as i64;
         if constant >= MAX_OFFSET || constant <= -MAX_OFFSET {
-            return Reason::PointerArithmetic
-                .invalid(format!("math between {name} pointer and {constant} is not allowed"));
+            return Reason::FarPointer.invalid(format!("math between {name} pointer and {constant} is not allowed"));
         }
     }
     if distance >= MAX_OFFSET || distance <= -MAX_OFFSET {
-        return Reason::PointerArithmetic.invalid(format!("{name} pointer offset {distance} is not allowed"));
+        return Reason::FarPointer.invalid(format!("{name} pointer offset {distance} is not allowed"));
     }
     if value.smin == i64::MIN {
         return Err(Refusal::new(
             EINVAL,
             format!("math between {name} pointer and register with unbounded min value is not allowed"),
         )
-        .of(Reason::Unbounded)
+        .of(Reason::FarPointer)
         .hint("bound the number from below first, or keep it unsigned and masked"));
     }
     if value.smin >= MAX_OFFSET || value.smin <= -MAX_OFFSET {
-        return Reason::Negative.invalid(format!("value {} makes {name} pointer be out of bounds", value.smin));
+        return Reason::FarPointer.invalid(format!("value {} makes {name} pointer be out of bounds", value.smin));
     }
     Ok(())
 }
@@ -245,8 +244,7 @@ fn check_sane_number(value: &Scalar, distance: i64, name: &str) -> Check {
 fn check_sane_pointer(pointer: &Register) -> Check {
     let offset = i64::from(pointer.offset);
     if offset >= MAX_OFFSET || offset <= -MAX_OFFSET {
-        return Reason::PointerArithmetic
-            .invalid(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
+        return Reason::FarPointer.invalid(format!("{} pointer offset {offset} is not allowed", pointer.type_name()));
     }
     Ok(())
 }
