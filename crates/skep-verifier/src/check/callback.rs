@@ -47,8 +47,9 @@ impl Verifier<'_> {
         self.enter_callback(state, slot, frame)
     }
 
-    /// Puts a state aside in which a callback has just been called.
-    pub(crate) fn enter_callback(&mut self, state: &State, slot: usize, frame: Frame) -> Check {
+    /// Puts a state aside in which a callback has just been called. The caller goes on with none of its rounds counted:
+    /// its next loop has all of its own.
+    pub(crate) fn enter_callback(&mut self, state: &mut State, slot: usize, frame: Frame) -> Check {
         if state.frames.len() >= MAX_FRAMES {
             return Err(too_deep(state.frames.len() + 1));
         }
@@ -57,6 +58,7 @@ impl Verifier<'_> {
         inside.slot = self.code.range(frame.subprogram.into()).start;
         inside.frames.push(Rc::new(frame));
         inside.written[index] = u64::MAX;
+        state.frame_mut().callback_depth = 0;
         self.put_aside(inside, slot)
     }
 
