@@ -53,6 +53,16 @@ impl<'m> Region<'m> {
         self.base
     }
 
+    /// Whether all of another region is the same memory at the same addresses, and may be accessed in the same ways.
+    fn covers(&self, other: &Region<'_>) -> bool {
+        let native = |region: &Region<'_>| (region.memory.addr().get() as u64).wrapping_sub(region.base);
+        let end = |region: &Region<'_>| region.base.saturating_add(region.len as u64);
+        native(self) == native(other)
+            && self.base <= other.base
+            && end(other) <= end(self)
+            && (self.writable || !other.writable)
+    }
+
     /// The native address of `len` bytes at `address`, if all of them lie inside and may be so accessed.
     fn resolve(&self, address: u64, len: u64, write: bool) -> Option<NonNull<u8>> {
         let offset = address.checked_sub(self.base)?;
@@ -79,8 +89,10 @@ pub(crate) struct Regions<'m> {
 }
 
 impl<'m> Regions<'m> {
-    /// Adds a region; one that begins at the same address is replaced.
+    /// Adds a region; one that begins at the same address is replaced, and so are those that it covers: a packet that
+    /// grew at its front covers what it was, and would otherwise end where that ended.
     pub(crate) fn add(&mut self, region: Region<'m>) {
+        self.sorted.retain(|other| !region.covers(other));
         match self.sorted.binary_search_by_key(&region.base, |r| r.base) {
             Ok(at) => self.sorted[at] = region,
             Err(at) => self.sorted.insert(at, region),
@@ -143,5 +155,43 @@ impl Memory<'_> {
             Memory::Native => Ok(std::ptr::with_exposed_provenance_mut(address as usize)),
             Memory::Regions(regions) => regions.resolve(address, len, write).map(NonNull::as_ptr),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_at_its_front_and_then_at_its_end_is_one_region() {
+        let mut memory = [0_u8; 32];
+        let start = NonNull::from(&mut memory).cast::<u8>();
+        let part = |from: usize, len: usize| {
+            // SAFETY: every part lies inside `memory`, which lives until the end of the test.
+            unsafe { Region::from_raw(start.add(from), len, true) }
+        };
+        let mut regions = Regions::default();
+        regions.add(part(8, 8));
+        regions.add(part(4, 12));
+        regions.add(part(4, 20));
+        let base = start.as_ptr().expose_provenance() as u64;
+        assert!(regions.resolve(base + 4, 20, true).is_ok());
+        assert!(regions.resolve(base + 20, 4, true).is_ok(), "beyond the end of the first");
+        assert!(regions.resolve(base + 20, 5, true).is_err());
+        assert!(regions.resolve(base + 3, 1, false).is_err());
+    }
+
+    #[test]
+    fn what_may_only_be_read_does_not_cover_what_may_be_written() {
+        let mut memory = [0_u8; 16];
+        let start = NonNull::from(&mut memory).cast::<u8>();
+        let mut regions = Regions::default();
+        // SAFETY: inside `memory`, which lives until the end of the test.
+        regions.add(unsafe { Region::from_raw(start.add(4), 4, true) });
+        // SAFETY: as above.
+        regions.add(unsafe { Region::from_raw(start, 16, false) });
+        let base = start.as_ptr().expose_provenance() as u64;
+        assert!(regions.resolve(base + 4, 4, true).is_ok());
+        assert!(regions.resolve(base, 4, true).is_err());
     }
 }
