@@ -18,6 +18,7 @@ compile_error!("programs are little-endian: a big-endian host cannot run them on
 
 mod atomic;
 pub mod conformance;
+mod direct;
 mod environment;
 mod executable;
 mod interpret;
@@ -31,6 +32,7 @@ mod run;
 mod stack;
 mod trace;
 
+pub use direct::{Direct, DirectFunction, Linker, RunFacts};
 pub use environment::{Environment, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
 pub use machine::{MAX_TAIL_CALLS, Machine};
