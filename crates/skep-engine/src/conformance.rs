@@ -8,7 +8,7 @@
 
 use skep_isa::Slot;
 
-use crate::direct::Linker;
+use crate::direct::References;
 use crate::environment::{Environment, Fault};
 use crate::executable::{Executable, LinkError};
 use crate::jit::Compiled;
@@ -97,21 +97,11 @@ fn run_compiled(
     args: [u64; 5],
 ) -> Result<u64, ConformanceError> {
     // SAFETY: as for the interpreter in `run`: frames are lent, so that the stack is where it was in the sandbox.
-    let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut NoReferences)?;
+    let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut References(|_| None))?;
     let code = executable.code().map_or(0, Compiled::main);
     let machine = Machine::compiled_in(&executable, chunk);
     // SAFETY: the same; `code` is the executable's main function.
     Ok(unwound(unsafe { executable.run_compiled(machine, code, &mut Helpers, args) })?)
-}
-
-/// The suite's programs refer to nothing.
-struct NoReferences;
-
-// SAFETY: it offers no shortcuts.
-unsafe impl Linker for NoReferences {
-    fn resolve(&mut self, _imm: skep_isa::Imm64) -> Option<u64> {
-        None
-    }
 }
 
 /// A program that is ended by the environment answers with what it was ended with.

@@ -35,7 +35,7 @@ mod run;
 mod stack;
 mod trace;
 
-pub use direct::{Direct, DirectFunction, Linker, RunFacts};
+pub use direct::{Direct, DirectFunction, Linker, References, RunFacts};
 pub use environment::{Environment, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
 pub use machine::{MAX_TAIL_CALLS, Machine};

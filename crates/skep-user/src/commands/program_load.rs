@@ -12,7 +12,7 @@ use skep_abi::command::{Failure, ProgLoad, ProgramFlags, Reply};
 use skep_abi::errno::Errno;
 use skep_abi::program_type::{ContextInfo, ProgramType};
 use skep_btf::TypeId;
-use skep_engine::{Executable, LinkError, Mode};
+use skep_engine::{Executable, LinkError, Mode, References};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
     AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
@@ -277,7 +277,11 @@ impl UserKernel {
                     .iter()
                     .filter_map(|fd| maps.iter().find(|(other, _)| other == fd).map(|(_, map)| map.clone()))
                     .collect();
-                let mut executable = Executable::from_verified(&verified, |imm| resolve(&maps, imm));
+                let references = |imm| resolve(&maps, imm);
+                let mut executable = match self.config.mode {
+                    Mode::Jit => Executable::compile(&verified, &mut References(references)),
+                    _ => Executable::from_verified(&verified, references),
+                };
                 if let Some(claims) = claims {
                     executable = executable.map(|executable| executable.with_claims(&verified, claims));
                 }
