@@ -100,7 +100,11 @@ impl Compiler {
         command.args(FLAGS).args(flags).arg(source).arg("-o").arg(output);
         let result = command.output().map_err(Error::file(&self.clang))?;
         let message = String::from_utf8_lossy(&result.stderr).into_owned();
-        if result.status.success() { Ok(message) } else { Err(Error::Compile { source_file: source.to_owned(), message }) }
+        if result.status.success() {
+            Ok(message)
+        } else {
+            Err(Error::Compile { source_file: source.to_owned(), message })
+        }
     }
 }
 

@@ -67,8 +67,14 @@ mod tests {
 
     #[test]
     fn a_header_sums_to_zero() {
-        let segment =
-            Segment { source: [1; 4], destination: [2; 4], source_port: 3, destination_port: 4, flags: 2, payload: b"" };
+        let segment = Segment {
+            source: [1; 4],
+            destination: [2; 4],
+            source_port: 3,
+            destination_port: 4,
+            flags: 2,
+            payload: b"",
+        };
         assert_eq!(checksum(&tcp(&segment)[14..34]), 0);
     }
 }

@@ -45,9 +45,7 @@ fn all_engines_agree_with_native_code() {
     let wrong: Vec<String> = PROGRAMS
         .iter()
         .chain([&EMPTY])
-        .flat_map(|program| {
-            disagreements(&compiler.build(program).unwrap_or_else(|error| panic!("{error}")), &engines)
-        })
+        .flat_map(|program| disagreements(&compiler.build(program).unwrap_or_else(|error| panic!("{error}")), &engines))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

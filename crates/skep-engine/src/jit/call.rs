@@ -1,9 +1,10 @@
 //! Calls as the back ends see them.
 //!
-//! A call leaves r1 to r5 as they were, as far as they are still needed: that is how the interpreter works, and what
-//! programs rely on that are compiled for `bpf_fastcall`.
+//! No verified program reads r1 to r5 after a call before it writes them. (One that is compiled for `bpf_fastcall` saves
+//! them itself.) In the interpreter they stay as they were; where a run must be the same in every detail, so they do in
+//! compiled code: see [`super::Frames::Lent`].
 
-use super::inst::{Register, Registers};
+use super::inst::{Register, Registers, Source};
 use crate::direct::Direct;
 
 /// What is called and how.
@@ -15,6 +16,8 @@ pub(crate) enum Call {
     TailCall { id: u32 },
     /// A helper as a plain function, or work that is done in place.
     Direct(Direct),
+    /// A look-up in an array whose index is known without reading the key.
+    Element { array: Direct, index: Source },
     /// A kernel function through the environment.
     Kfunc { id: u32, btf: i16 },
     /// A function of the program, by its first slot.
@@ -27,6 +30,7 @@ impl Call {
     /// What it reads.
     pub(crate) fn uses(&self) -> Registers {
         match self {
+            Call::Element { index, .. } => index.registers(),
             Call::Direct(Direct::Array { .. } | Direct::PerCpuArray { .. }) => Register::R2.bit(),
             Call::Direct(Direct::Fact { .. }) => Registers::NONE,
             Call::Direct(Direct::Function { data: Some(_), .. }) => Registers::ARGUMENTS.without(Register::R1.bit()),
@@ -35,13 +39,10 @@ impl Call {
         }
     }
 
-    /// Whether the run's state must be at hand.
-    pub(crate) fn needs_machine(&self) -> bool {
-        !matches!(self, Call::Function { .. } | Call::Direct(Direct::Array { .. }))
-    }
-
     /// Whether machine code is called, so that the stack must be aligned and other registers may change.
     pub(crate) fn leaves(&self) -> bool {
-        !matches!(self, Call::Direct(Direct::Array { .. } | Direct::PerCpuArray { .. } | Direct::Fact { .. }))
+        let in_place =
+            matches!(self, Call::Direct(Direct::Array { .. } | Direct::PerCpuArray { .. } | Direct::Fact { .. }));
+        !in_place && !matches!(self, Call::Element { .. })
     }
 }

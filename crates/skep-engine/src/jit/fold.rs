@@ -6,9 +6,11 @@
 
 use skep_isa::{BinaryOp, Size, Width};
 
-use super::inst::{Address, Condition, Extension, Index, Inst, Register, Registers, Source};
+use super::call::Call;
+use super::inst::{Address, Condition, Extension, Index, Inst, Register, Registers, Source, Test};
 use super::select::{Leader, Selected};
-use super::values::{Order, Value, Values};
+use super::values::{DatedSource, Order, Value, Values};
+use crate::direct::Direct;
 
 /// Runs the pass over all instructions.
 pub(super) fn fold(selected: &mut Selected) {
@@ -22,14 +24,18 @@ pub(super) fn fold(selected: &mut Selected) {
         let inst = insts[slot];
         insts[slot] = match inst {
             Inst::Call(index) => {
-                // r1 to r5 are still there, but whoever relies on them makes the call save them.
+                if let Some(known) = known_element(&values, &calls[index as usize]) {
+                    calls[index as usize] = known;
+                }
+                let folded = constant_element(&calls[index as usize]);
+                // r1 to r5 may still be there, but whoever relies on them makes the call save them.
                 for register in Registers::CALL_CLOBBERED.iter() {
                     values.set(register, Value::Unknown, false);
                 }
                 if calls[index as usize].leaves() {
                     values.write_memory();
                 }
-                inst
+                folded.map_or(inst, |address| constant(&mut values, Register::R0, address))
             }
             _ => fold_one(inst, &mut values),
         };
@@ -77,10 +83,13 @@ fn fold_one(inst: Inst, values: &mut Values) -> Inst {
         Inst::Move { dst, src } => fold_move(values, dst, src),
         Inst::Constant { dst, value } => constant(values, dst, value),
         Inst::Binary { op, width, dst, src } => fold_binary(values, op, width, dst, src),
-        Inst::Extend { dst, src, size, signed, width } => fold_extend(values, inst, (dst, src), size, signed, width),
+        Inst::Extend { dst, src, size, signed, width } => fold_extend(values, (dst, src), size, signed, width),
         Inst::Swap { size, dst } => fold_swap(values, size, dst),
         Inst::Load { size, extension, probing, dst, address } => {
             let address = values.address(address);
+            if let Some(inst) = forwarded(values, size, extension, dst, address) {
+                return inst;
+            }
             let swapped = extension == Extension::SwappedZero;
             let value = match extension {
                 Extension::Zero | Extension::SwappedZero if !probing => {
@@ -92,13 +101,19 @@ fn fold_one(inst: Inst, values: &mut Values) -> Inst {
             Inst::Load { size, extension, probing, dst, address }
         }
         Inst::Store { size, address, src } => {
-            let folded = Inst::Store { size, address: values.address(address), src: fold_source(values, src) };
-            values.write_memory();
-            folded
+            let (address, src) = (values.address(address), fold_source(values, src));
+            values.store(address, size, src);
+            Inst::Store { size, address, src }
         }
-        Inst::Branch { condition, width, left, right, target } => {
-            fold_branch(values, condition, width, left, right, target)
+        Inst::Branch { test, target } => {
+            let test = fold_test(values, test);
+            match decided(values, test) {
+                Some(true) => Inst::Jump { target },
+                Some(false) => Inst::Nop,
+                None => Inst::Branch { test, target },
+            }
         }
+        Inst::Select { test, dst, value } => fold_select(values, test, dst, value),
         Inst::LoadPacket { .. } => {
             // It changes r1 to r5 as well.
             for register in Registers::CALL_CLOBBERED.iter() {
@@ -132,7 +147,7 @@ fn fold_one(inst: Inst, values: &mut Values) -> Inst {
             inst
         }
         // Selection makes none of these.
-        Inst::Lea { dst, .. } | Inst::ShiftedMove { dst, .. } => {
+        Inst::Lea { dst, .. } | Inst::ShiftedMove { dst, .. } | Inst::Flag { dst, .. } | Inst::AddCarry { dst, .. } => {
             values.set(dst, Value::Unknown, false);
             inst
         }
@@ -195,8 +210,23 @@ fn fold_binary(values: &mut Values, op: BinaryOp, width: Width, dst: Register, s
     inst
 }
 
+/// The sum and whether it was carried, where `flag` says that one number is less than another.
+fn add_carry(values: &Values, dst: Register, flag: Source) -> Option<Inst> {
+    let Source::Reg(flag) = flag else { return None };
+    let Value::Less { left, right, width } = values.get(flag) else { return None };
+    let right = match right {
+        DatedSource::Reg(right) => Source::Reg(right.register),
+        DatedSource::Imm(imm) => Source::Imm(imm),
+    };
+    Some(Inst::AddCarry { width, left: left.register, right, dst })
+}
+
 /// 64-bit additions become three-operand ones where that makes the result independent of `dst`.
 fn fold_add(values: &mut Values, dst: Register, src: Source) -> Inst {
+    if let Some(inst) = add_carry(values, dst, src) {
+        values.set(dst, Value::Unknown, false);
+        return inst;
+    }
     let plain = Inst::Binary { op: BinaryOp::Add, width: Width::W64, dst, src };
     let left = values.address(Address::new(dst, 0));
     let sum = match src {
@@ -323,14 +353,7 @@ fn fold_swap(values: &mut Values, size: Size, dst: Register) -> Inst {
     load(dst, address, size, bytes.order == Order::Big)
 }
 
-fn fold_extend(
-    values: &mut Values,
-    inst: Inst,
-    (dst, src): (Register, Register),
-    size: Size,
-    signed: bool,
-    width: Width,
-) -> Inst {
+fn fold_extend(values: &mut Values, (dst, src): (Register, Register), size: Size, signed: bool, width: Width) -> Inst {
     let src = values.origin(src);
     if let (Value::Constant(value), false) = (values.get(src), signed) {
         return constant(values, dst, size.truncate(value));
@@ -340,30 +363,100 @@ fn fold_extend(
     }
     let narrow = !signed || width == Width::W32;
     values.set(dst, Value::Unknown, narrow);
-    match inst {
-        Inst::Extend { .. } => Inst::Extend { dst, src, size, signed, width },
-        other => other,
+    Inst::Extend { dst, src, size, signed, width }
+}
+
+/// A load of what was just stored in the frame: from where it still is.
+fn forwarded(values: &mut Values, size: Size, extension: Extension, dst: Register, address: Address) -> Option<Inst> {
+    match (values.stored(address, size)?, extension) {
+        (Source::Imm(imm), Extension::Zero) => {
+            Some(constant(values, dst, size.truncate(i64::from(imm).cast_unsigned())))
+        }
+        (Source::Reg(src), Extension::Zero) if size == Size::Double => Some(fold_move(values, dst, src)),
+        (Source::Reg(src), Extension::Zero) => Some(fold_extend(values, (dst, src), size, false, Width::W64)),
+        _ => None,
     }
 }
 
-fn fold_branch(
-    values: &Values,
-    condition: Condition,
-    width: Width,
-    left: Register,
-    right: Source,
-    target: u32,
-) -> Inst {
+fn fold_test(values: &Values, test: Test) -> Test {
+    let Test { condition, width, left, right } = test;
     let right = fold_source(values, right);
-    let test = match (condition, right) {
+    let bits = match (condition, right) {
         (Condition::Eq, Source::Imm(0)) => Some(Condition::Clear),
         (Condition::Ne, Source::Imm(0)) => Some(Condition::Set),
         _ => None,
     };
-    if let (Some(condition), Value::Masked { of, mask, width: masked }) = (test, values.get(left)) {
+    if let (Some(condition), Value::Masked { of, mask, width: masked }) = (bits, values.get(left)) {
         // What a 32-bit mask leaves has no upper half to look at, and a 32-bit comparison looks at none.
         let width = if masked == Width::W32 || width == Width::W32 { Width::W32 } else { Width::W64 };
-        return Inst::Branch { condition, width, left: of.register, right: Source::Imm(mask), target };
+        return Test { condition, width, left: of.register, right: Source::Imm(mask) };
     }
-    Inst::Branch { condition, width, left: values.origin(left), right, target }
+    Test { condition, width, left: values.origin(left), right }
+}
+
+/// How a comparison of known numbers ends.
+fn decided(values: &Values, test: Test) -> Option<bool> {
+    match (values.get(test.left), test.right) {
+        (Value::Constant(left), Source::Imm(right)) => {
+            Some(test.condition.eval(test.width, left, i64::from(right).cast_unsigned()))
+        }
+        _ => None,
+    }
+}
+
+fn fold_select(values: &mut Values, test: Test, dst: Register, value: Source) -> Inst {
+    let test = fold_test(values, test);
+    let value = fold_source(values, value);
+    match (decided(values, test), value) {
+        (Some(false), _) => return Inst::Nop,
+        (Some(true), Source::Reg(src)) => return fold_move(values, dst, src),
+        (Some(true), Source::Imm(imm)) => return constant(values, dst, i64::from(imm).cast_unsigned()),
+        (None, _) => {}
+    }
+    let flag = match (values.get(dst), value) {
+        (Value::Constant(0), Source::Imm(1)) => Some(test),
+        (Value::Constant(1), Source::Imm(0)) => Some(test.inverted()),
+        _ => None,
+    };
+    if let Some(test) = flag.filter(|test| !test.registers().contains(dst)) {
+        let less = less(values, test);
+        values.set(dst, less, true);
+        return Inst::Flag { test, dst };
+    }
+    let narrow = values.is_narrow(dst)
+        && match value {
+            Source::Reg(src) => values.is_narrow(src),
+            Source::Imm(imm) => imm >= 0,
+        };
+    values.set(dst, Value::Unknown, narrow);
+    Inst::Select { test, dst, value }
+}
+
+/// What a flag of that comparison tells.
+fn less(values: &Values, test: Test) -> Value {
+    let Test { condition, width, left, right } = test;
+    match (condition, right) {
+        (Condition::Lt, _) => Value::Less { left: values.dated(left), right: values.dated_source(right), width },
+        (Condition::Gt, Source::Reg(right)) => {
+            let left = values.dated_source(Source::Reg(left));
+            Value::Less { left: values.dated(right), right: left, width }
+        }
+        _ => Value::Unknown,
+    }
+}
+
+/// A look-up whose key was just stored in the frame.
+fn known_element(values: &Values, call: &Call) -> Option<Call> {
+    let Call::Direct(array @ (Direct::Array { .. } | Direct::PerCpuArray { .. })) = *call else { return None };
+    let index = values.stored(values.address(Address::new(Register::R2, 0)), Size::Word)?;
+    Some(Call::Element { array, index })
+}
+
+/// The address of an element that is there and always at the same place.
+fn constant_element(call: &Call) -> Option<u64> {
+    let Call::Element { array: Direct::Array { values, stride, count }, index: Source::Imm(index) } = *call else {
+        return None;
+    };
+    let index = index.cast_unsigned();
+    (index < count).then(|| values + u64::from(index) * u64::from(stride))
 }

@@ -145,6 +145,65 @@ pub(crate) enum Condition {
     SLe,
 }
 
+impl Condition {
+    /// What holds where this one does not.
+    pub(crate) const fn inverted(self) -> Condition {
+        match self {
+            Condition::Eq => Condition::Ne,
+            Condition::Ne => Condition::Eq,
+            Condition::Set => Condition::Clear,
+            Condition::Clear => Condition::Set,
+            Condition::Gt => Condition::Le,
+            Condition::Ge => Condition::Lt,
+            Condition::Lt => Condition::Ge,
+            Condition::Le => Condition::Gt,
+            Condition::SGt => Condition::SLe,
+            Condition::SGe => Condition::SLt,
+            Condition::SLt => Condition::SGe,
+            Condition::SLe => Condition::SGt,
+        }
+    }
+
+    /// Whether it holds of two numbers.
+    pub(crate) fn eval(self, width: Width, left: u64, right: u64) -> bool {
+        use skep_isa::Condition as Isa;
+        let isa = match self {
+            Condition::Eq => Isa::Eq,
+            Condition::Ne => Isa::Ne,
+            Condition::Set => Isa::Set,
+            Condition::Clear => return !Isa::Set.eval(width, left, right),
+            Condition::Gt => Isa::Gt,
+            Condition::Ge => Isa::Ge,
+            Condition::Lt => Isa::Lt,
+            Condition::Le => Isa::Le,
+            Condition::SGt => Isa::SGt,
+            Condition::SGe => Isa::SGe,
+            Condition::SLt => Isa::SLt,
+            Condition::SLe => Isa::SLe,
+        };
+        isa.eval(width, left, right)
+    }
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Test {
+    pub(crate) condition: Condition,
+    pub(crate) width: Width,
+    pub(crate) left: Register,
+    pub(crate) right: Source,
+}
+
+impl Test {
+    pub(crate) const fn inverted(self) -> Test {
+        Test { condition: self.condition.inverted(), ..self }
+    }
+
+    pub(crate) const fn registers(self) -> Registers {
+        self.left.bit().union(self.right.registers())
+    }
+}
+
 impl From<skep_isa::Condition> for Condition {
     fn from(condition: skep_isa::Condition) -> Condition {
         match condition {
@@ -210,7 +269,13 @@ pub(crate) enum Inst {
     /// To the slot.
     Jump { target: u32 },
     /// To the slot if the comparison holds.
-    Branch { condition: Condition, width: Width, left: Register, right: Source, target: u32 },
+    Branch { test: Test, target: u32 },
+    /// `dst = value` if the comparison holds.
+    Select { test: Test, dst: Register, value: Source },
+    /// `dst` = 1 if the comparison holds, else 0.
+    Flag { test: Test, dst: Register },
+    /// `dst += left < right`, 64 bits, the comparison unsigned.
+    AddCarry { width: Width, left: Register, right: Source, dst: Register },
     /// To the slot once the loop budget of the frame is used up.
     MayGoto { target: u32 },
     /// A call, an index into [`super::select::Selected::calls`].
@@ -219,4 +284,4 @@ pub(crate) enum Inst {
     Exit,
 }
 
-const _: () = assert!(size_of::<Inst>() <= 24);
+const _: () = assert!(size_of::<Inst>() <= 32);

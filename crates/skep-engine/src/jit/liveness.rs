@@ -4,19 +4,31 @@
 use skep_isa::{BinaryOp, PacketOffset, Width};
 
 use super::call::Call;
-use super::inst::{Condition, Inst, Register, Registers, Source};
+use super::inst::{Condition, Inst, Register, Registers, Source, Test};
 use super::select::{Leader, Selected};
 
 /// For each instruction, the registers that are read later.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     after: Vec<Registers>,
+    before_leader: Vec<Registers>,
 }
 
 impl Liveness {
     /// The registers that are read after the instruction at `slot`.
     pub(crate) fn after(&self, slot: usize) -> Registers {
         self.after[slot]
+    }
+
+    /// The registers that are read from `slot` on, where `inst` stands.
+    pub(crate) fn before_inst(&self, slot: usize, inst: &Inst, calls: &[Call]) -> Registers {
+        let effect = effect(inst, calls);
+        self.after[slot].without(effect.defines).union(effect.uses)
+    }
+
+    /// The registers that are read from `slot` on, where something jumps to.
+    pub(crate) fn before(&self, slot: u32) -> Registers {
+        self.before_leader[slot as usize]
     }
 }
 
@@ -65,7 +77,14 @@ pub(super) fn effect(inst: &Inst, calls: &[Call]) -> Effect {
             };
             Effect::acts(Registers::CALL_CLOBBERED, Register::R6.bit().union(index))
         }
-        Inst::Branch { left, right, .. } => Effect::acts(Registers::NONE, left.bit().union(right.registers())),
+        Inst::Branch { test, .. } => Effect::acts(Registers::NONE, test.registers()),
+        Inst::Select { test, dst, value } => {
+            Effect::computes(dst, dst.bit().union(test.registers()).union(value.registers()))
+        }
+        Inst::Flag { test, dst } => Effect::computes(dst, test.registers()),
+        Inst::AddCarry { left, right, dst, .. } => {
+            Effect::computes(dst, dst.bit().union(left.bit()).union(right.registers()))
+        }
         Inst::Call(index) => calls.get(index as usize).map_or(Effect::acts(Registers::NONE, Registers::NONE), |call| {
             Effect::acts(Register::R0.bit(), call.uses())
         }),
@@ -73,12 +92,17 @@ pub(super) fn effect(inst: &Inst, calls: &[Call]) -> Effect {
     }
 }
 
-/// Finds what is live and removes what is dead.
-pub(super) fn eliminate(selected: &mut Selected) -> Liveness {
-    let mut after = vec![Registers::NONE; selected.insts.len()];
-    let mut before_leader = vec![Registers::NONE; selected.insts.len()];
-    // Only at a loop's beginning can something be found live after it was asked for.
-    while walk(selected, &mut after, &mut before_leader) {}
+/// Finds what is live and removes what is dead. `lost` are registers that no call keeps for whoever made it.
+pub(super) fn eliminate(selected: &mut Selected, lost: Registers) -> Liveness {
+    let slots = selected.insts.len();
+    let mut walk = Walk {
+        after: vec![Registers::NONE; slots],
+        before_leader: vec![Registers::NONE; slots],
+        lost: lost.union(Register::R0.bit()),
+    };
+    // Only at the beginnings of loops and functions can something be found live after it was asked for.
+    while walk.all(selected) {}
+    let Walk { after, before_leader, .. } = walk;
     for (inst, after) in selected.insts.iter_mut().zip(&after) {
         let effect = effect(inst, &selected.calls);
         if effect.pure && effect.defines.intersection(*after).is_empty() {
@@ -86,35 +110,61 @@ pub(super) fn eliminate(selected: &mut Selected) -> Liveness {
         }
     }
     test_in_place(selected, &after);
-    Liveness { after }
+    Liveness { after, before_leader }
 }
 
-/// One walk from the end to the beginning. Says whether a loop's beginning now needs more than was assumed.
-fn walk(selected: &Selected, after: &mut [Registers], before_leader: &mut [Registers]) -> bool {
-    let mut again = false;
-    let mut live = Registers::NONE;
-    for (slot, inst) in selected.insts.iter().enumerate().rev() {
-        live = match *inst {
-            Inst::Exit => Registers::NONE,
-            Inst::Jump { target } => before_leader[target as usize],
-            Inst::Branch { target, .. } | Inst::MayGoto { target } => live.union(before_leader[target as usize]),
-            _ => live,
-        };
-        after[slot] = live;
-        let effect = effect(inst, &selected.calls);
-        if !effect.pure || !effect.defines.intersection(live).is_empty() {
-            live = live.without(effect.defines).union(effect.uses);
-        }
-        match selected.leaders[slot] {
-            Leader::No => {}
-            Leader::Forward => before_leader[slot] = live,
-            Leader::Loop => {
-                again |= before_leader[slot] != live;
-                before_leader[slot] = live;
+struct Walk {
+    after: Vec<Registers>,
+    /// Of slots that something jumps to or calls.
+    before_leader: Vec<Registers>,
+    lost: Registers,
+}
+
+impl Walk {
+    /// From the end to the beginning. Says whether something now needs more than was assumed.
+    fn all(&mut self, selected: &Selected) -> bool {
+        let mut again = false;
+        let mut live = Registers::NONE;
+        for (slot, inst) in selected.insts.iter().enumerate().rev() {
+            live = match *inst {
+                Inst::Exit => Registers::NONE,
+                Inst::Jump { target } => self.before_leader[target as usize],
+                Inst::Branch { target, .. } | Inst::MayGoto { target } => {
+                    live.union(self.before_leader[target as usize])
+                }
+                _ => live,
+            };
+            self.after[slot] = live;
+            live = match *inst {
+                Inst::Call(index) => {
+                    let call = selected.calls.get(index as usize);
+                    live.without(self.lost).union(call.map_or(Registers::NONE, |call| self.uses(call)))
+                }
+                _ => {
+                    let effect = effect(inst, &selected.calls);
+                    if effect.pure && effect.defines.intersection(live).is_empty() {
+                        live
+                    } else {
+                        live.without(effect.defines).union(effect.uses)
+                    }
+                }
+            };
+            if selected.leaders[slot] != Leader::No {
+                // Whoever jumps here from behind, and whoever calls it from behind, has already asked.
+                again |= self.before_leader[slot] != live;
+                self.before_leader[slot] = live;
             }
         }
+        again && selected.has_back_edges
     }
-    again
+
+    /// A function of the program reads what is live at its beginning.
+    fn uses(&self, call: &Call) -> Registers {
+        match call {
+            Call::Function { slot } => self.before_leader[*slot as usize].intersection(Registers::ARGUMENTS),
+            other => other.uses(),
+        }
+    }
 }
 
 /// `x &= y; if x == 0 …` where x is not needed any more: a test that leaves x alone.
@@ -125,16 +175,17 @@ fn test_in_place(selected: &mut Selected, after: &[Registers]) {
             previous = None;
         }
         let inst = selected.insts[slot];
-        if let (Some(before), Inst::Branch { condition, width, left, right: Source::Imm(0), target }) = (previous, inst)
+        if let (Some(before), Inst::Branch { test, target }) = (previous, inst)
             && let Inst::Binary { op: BinaryOp::And, width: masked, dst, src } = selected.insts[before]
-            && dst == left
-            && !after[slot].contains(left)
+            && test.right == Source::Imm(0)
+            && dst == test.left
+            && !after[slot].contains(dst)
             && src != Source::Reg(dst)
-            && let Some(condition) = bits(condition)
+            && let Some(condition) = bits(test.condition)
         {
-            let width = if masked == Width::W32 || width == Width::W32 { Width::W32 } else { Width::W64 };
+            let width = if masked == Width::W32 || test.width == Width::W32 { Width::W32 } else { Width::W64 };
             selected.insts[before] = Inst::Nop;
-            selected.insts[slot] = Inst::Branch { condition, width, left, right: src, target };
+            selected.insts[slot] = Inst::Branch { test: Test { condition, width, left: dst, right: src }, target };
         }
         if inst != Inst::Nop {
             previous = Some(slot);

@@ -1,10 +1,12 @@
 //! The compiler: from a decoded program to machine code in a few linear passes.
 //!
 //! 1. [`select`]: one [`inst::Inst`] per slot, references resolved, calls replaced by what the linker offers.
-//! 2. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
-//! 3. [`liveness`]: backwards; what nobody reads is removed.
-//! 4. [`usage`]: what each function's frame needs.
-//! 5. A back end (`x86_64`) writes the code, slot by slot.
+//! 2. [`convert`]: branches over one assignment become conditional assignments.
+//! 3. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
+//! 4. [`liveness`]: backwards; what nobody reads is removed.
+//! 5. [`layout`]: jumps to jumps and around jumps go.
+//! 6. [`usage`]: what each function's frame needs.
+//! 7. A back end (`x86_64`) writes the code, slot by slot.
 //!
 //! Registers of BPF are registers of the machine, one to one, so that there is nothing to allocate. Every pass keeps what
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
@@ -12,8 +14,10 @@
 
 pub(crate) mod call;
 mod code_memory;
+mod convert;
 mod fold;
 pub(crate) mod inst;
+mod layout;
 mod liveness;
 pub(crate) mod native;
 mod select;
@@ -28,7 +32,7 @@ use std::sync::OnceLock;
 
 use call::Call;
 use code_memory::CodeMemory;
-use inst::Inst;
+use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
 use skep_isa::Slot;
@@ -151,10 +155,14 @@ pub(crate) fn compile(
 ) -> Result<Compiled, LinkError> {
     let stubs = stubs()?;
     let mut selected = select::select(request.slots, request.facts, linker)?;
+    convert::convert(&mut selected);
     fold::fold(&mut selected);
-    let liveness = liveness::eliminate(&mut selected);
+    // Where all is as in the interpreter, calls keep r1 to r5.
+    let lost = if request.frames == Frames::Lent { Registers::NONE } else { Registers::ARGUMENTS };
+    let liveness = liveness::eliminate(&mut selected, lost);
+    layout::straighten(&mut selected);
     let usage = usage::usage(&selected, stack_of, request.zeroed);
-    let Selected { insts, calls, functions, leaders } = selected;
+    let Selected { insts, calls, functions, leaders, .. } = selected;
     let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
     let emitted = back_end::emit(&program, stubs);
     let memory = CodeMemory::new(&emitted.code).map_err(|_| LinkError::NoCodeMemory)?;

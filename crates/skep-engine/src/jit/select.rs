@@ -4,7 +4,7 @@ use skep_abi::helper::{self, HelperFlags};
 use skep_isa::{BinaryOp, CallTarget, Imm64, Insn, Operand, Size, SwapKind, Width};
 
 use super::call::Call;
-use super::inst::{Address, Condition, Extension, Inst, Source};
+use super::inst::{Address, Extension, Inst, Source, Test};
 use crate::direct::Linker;
 use crate::executable::{LinkError, MAX_SLOTS, function_address};
 use skep_isa::Slot;
@@ -29,6 +29,8 @@ pub(crate) struct Selected {
     pub(crate) functions: Vec<u32>,
     /// By slot: whether something jumps here, and whether from behind.
     pub(crate) leaders: Vec<Leader>,
+    /// Something jumps or calls backwards.
+    pub(crate) has_back_edges: bool,
 }
 
 /// What begins at a slot.
@@ -58,6 +60,7 @@ pub(crate) fn select(slots: &[Slot], facts: Facts<'_>, linker: &mut dyn Linker) 
             calls: Vec::new(),
             functions: vec![0],
             leaders: vec![Leader::No; slots.len()],
+            has_back_edges: false,
         },
         begins: vec![false; slots.len()],
     };
@@ -119,10 +122,7 @@ impl Selection<'_> {
             Insn::LoadPacket { size, from } => Inst::LoadPacket { size, from },
             Insn::Jump { offset, .. } => Inst::Jump { target: self.jump(slot, offset)? },
             Insn::JumpIf { condition, width, dst, src, offset } => Inst::Branch {
-                condition: Condition::from(condition),
-                width,
-                left: dst.into(),
-                right: source(src),
+                test: Test { condition: condition.into(), width, left: dst.into(), right: source(src) },
                 target: self.jump(slot, offset.into())?,
             },
             Insn::MayGoto { offset } => Inst::MayGoto { target: self.jump(slot, offset.into())? },
@@ -174,6 +174,7 @@ impl Selection<'_> {
     fn function(&mut self, slot: u32, offset: i32) -> Result<u32, LinkError> {
         let target = self.target(slot, offset)?;
         self.selected.functions.push(target);
+        self.selected.has_back_edges |= target <= slot;
         Ok(target)
     }
 
@@ -182,6 +183,7 @@ impl Selection<'_> {
         let leader = &mut self.selected.leaders[target as usize];
         if target <= slot {
             *leader = Leader::Loop;
+            self.selected.has_back_edges = true;
         } else if *leader == Leader::No {
             *leader = Leader::Forward;
         }

@@ -5,7 +5,7 @@
 
 use skep_isa::{Size, Width};
 
-use super::inst::{Address, Index, Register, Registers};
+use super::inst::{Address, Index, Register, Registers, Source};
 
 /// A register as it was at some point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,31 @@ pub(super) enum Value {
         width: Width,
     },
     Bytes(Bytes),
+    /// 1 if `left < right`, unsigned, else 0.
+    Less {
+        left: Dated,
+        right: DatedSource,
+        width: Width,
+    },
 }
+
+/// An operand as it was at some point.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum DatedSource {
+    Reg(Dated),
+    Imm(i32),
+}
+
+/// What was stored in the frame.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    offset: i32,
+    size: Size,
+    value: DatedSource,
+}
+
+/// How many stores are kept in mind.
+const STORES: usize = 8;
 
 /// What is known about all registers.
 #[derive(Debug, Default)]
@@ -73,6 +97,8 @@ pub(super) struct Values {
     narrow: Registers,
     memory: u32,
     clock: u32,
+    stores: [Option<Stored>; STORES],
+    next_store: usize,
 }
 
 impl Values {
@@ -83,12 +109,53 @@ impl Values {
         self.narrow = Registers::NONE;
         self.clock += 1;
         self.memory = self.clock;
+        self.stores = [None; STORES];
     }
 
-    /// Memory was written.
+    /// Memory was written, no matter where.
     pub(super) fn write_memory(&mut self) {
         self.clock += 1;
         self.memory = self.clock;
+        self.stores = [None; STORES];
+    }
+
+    /// Memory was written there.
+    pub(super) fn store(&mut self, address: Address, size: Size, src: Source) {
+        if address.base != Register::FRAME || address.index.is_some() {
+            return self.write_memory();
+        }
+        self.clock += 1;
+        self.memory = self.clock;
+        let (start, end) = (address.offset, address.offset + i32::from(size.bytes()));
+        for place in &mut self.stores {
+            let overlaps = |old: &Stored| old.offset < end && start < old.offset + i32::from(old.size.bytes());
+            if place.as_ref().is_some_and(overlaps) {
+                *place = None;
+            }
+        }
+        let value = self.dated_source(src);
+        self.stores[self.next_store % STORES] = Some(Stored { offset: start, size, value });
+        self.next_store += 1;
+    }
+
+    /// What was stored there last, if it is still somewhere else, too. Of a register, only the lowest `size` bytes were.
+    pub(super) fn stored(&self, address: Address, size: Size) -> Option<Source> {
+        if address.base != Register::FRAME || address.index.is_some() {
+            return None;
+        }
+        let same = |stored: &&Stored| stored.offset == address.offset && stored.size == size;
+        match self.stores.iter().flatten().find(same)?.value {
+            DatedSource::Imm(imm) => Some(Source::Imm(imm)),
+            DatedSource::Reg(dated) => self.holds(dated).then_some(Source::Reg(dated.register)),
+        }
+    }
+
+    /// An operand as it is now.
+    pub(super) fn dated_source(&self, src: Source) -> DatedSource {
+        match src {
+            Source::Reg(register) => DatedSource::Reg(self.dated(register)),
+            Source::Imm(imm) => DatedSource::Imm(imm),
+        }
     }
 
     /// The register was written; `narrow`: with zeroes in its upper half.
@@ -132,6 +199,13 @@ impl Values {
             Value::Shifted { index, .. } => self.holds(index),
             Value::Masked { of, .. } => self.holds(of),
             Value::Bytes(bytes) => self.holds(bytes.base) && bytes.memory == self.memory,
+            Value::Less { left, right, .. } => {
+                self.holds(left)
+                    && match right {
+                        DatedSource::Reg(right) => self.holds(right),
+                        DatedSource::Imm(_) => true,
+                    }
+            }
         };
         if holds { value } else { Value::Unknown }
     }

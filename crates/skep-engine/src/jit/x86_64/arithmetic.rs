@@ -4,8 +4,9 @@ use skep_isa::{BinaryOp, Size, Width};
 
 use super::Emitter;
 use super::assembler::{Flags, Gpr, Group1, Opcode, VexShift, Wide};
+use super::fuse::flags;
 use super::registers::{SCRATCH, gpr, mem};
-use crate::jit::inst::{Address, Register, Registers, Source};
+use crate::jit::inst::{Address, Condition, Register, Registers, Source, Test};
 
 impl Emitter<'_> {
     pub(super) fn binary(&mut self, op: BinaryOp, width: Width, dst: Register, src: Source, live: Registers) {
@@ -157,26 +158,8 @@ impl Emitter<'_> {
     }
 
     /// Compares or tests and says which flags mean that the condition holds.
-    pub(super) fn compare(
-        &mut self,
-        condition: crate::jit::inst::Condition,
-        width: Width,
-        left: Register,
-        right: Source,
-    ) -> Flags {
-        use crate::jit::inst::Condition;
-        let flags = match condition {
-            Condition::Eq | Condition::Clear => Flags::Equal,
-            Condition::Ne | Condition::Set => Flags::NotEqual,
-            Condition::Gt => Flags::Above,
-            Condition::Ge => Flags::AboveOrEqual,
-            Condition::Lt => Flags::Below,
-            Condition::Le => Flags::BelowOrEqual,
-            Condition::SGt => Flags::Greater,
-            Condition::SGe => Flags::GreaterOrEqual,
-            Condition::SLt => Flags::Less,
-            Condition::SLe => Flags::LessOrEqual,
-        };
+    pub(super) fn compare(&mut self, Test { condition, width, left, right }: Test) -> Flags {
+        let flags = flags(condition);
         let wide = width.into();
         let left = gpr(left);
         match (condition, right) {
@@ -188,5 +171,34 @@ impl Emitter<'_> {
             (_, Source::Reg(right)) => self.asm.group1(Group1::Cmp, wide, left, gpr(right)),
         }
         flags
+    }
+
+    /// `dst = value` where the comparison holds.
+    pub(super) fn select(&mut self, test: Test, dst: Register, value: Source) {
+        let value = match value {
+            Source::Reg(value) => gpr(value),
+            Source::Imm(imm) => {
+                self.asm.mov_imm(SCRATCH[0], i64::from(imm).cast_unsigned());
+                SCRATCH[0]
+            }
+        };
+        let flags = self.compare(test);
+        self.asm.rr(Opcode::two(0x40 | flags as u8), Wide::Yes, gpr(dst), value);
+    }
+
+    /// `dst` = 1 where the comparison holds, else 0; `dst` is none of its operands.
+    pub(super) fn flag(&mut self, test: Test, dst: Register) {
+        self.asm.zero(gpr(dst));
+        let flags = self.compare(test);
+        self.asm.rr(Opcode::two(0x90 | flags as u8).rex(), Wide::No, 0, gpr(dst));
+    }
+
+    /// `dst += left < right`: the comparison borrows where that is so.
+    pub(super) fn add_carry(&mut self, width: Width, left: Register, right: Source, dst: Register) {
+        match right {
+            Source::Reg(right) => self.asm.group1(Group1::Cmp, width.into(), gpr(left), gpr(right)),
+            Source::Imm(imm) => self.asm.group1_imm(Group1::Cmp, width.into(), gpr(left), imm),
+        }
+        self.asm.group1_imm(Group1::Adc, Wide::Yes, gpr(dst), 0);
     }
 }

@@ -329,6 +329,13 @@ impl Assembler {
         self.rri(0x83, 0x81, wide, operation as u8, dst, imm);
     }
 
+    /// The same on memory.
+    pub(super) fn group1_memory_imm(&mut self, operation: Group1, wide: Wide, mem: Mem, imm: i32) {
+        let short = i8::try_from(imm).is_ok();
+        self.rm(Opcode::one(if short { 0x83 } else { 0x81 }), wide, operation as u8, mem);
+        if short { self.byte(imm as u8) } else { self.imm32(imm) }
+    }
+
     pub(super) fn test(&mut self, wide: Wide, left: Gpr, right: Gpr) {
         self.rr(Opcode::one(0x85), wide, right, left);
     }
@@ -418,6 +425,7 @@ pub(super) struct ShortJump(usize);
 pub(super) enum Group1 {
     Add = 0,
     Or = 1,
+    Adc = 2,
     And = 4,
     Sub = 5,
     Xor = 6,
@@ -447,22 +455,4 @@ pub(super) enum Flags {
     GreaterOrEqual = 13,
     LessOrEqual = 14,
     Greater = 15,
-}
-
-impl Flags {
-    /// The opposite.
-    pub(super) const fn inverted(self) -> Flags {
-        match self {
-            Flags::Below => Flags::AboveOrEqual,
-            Flags::AboveOrEqual => Flags::Below,
-            Flags::Equal => Flags::NotEqual,
-            Flags::NotEqual => Flags::Equal,
-            Flags::BelowOrEqual => Flags::Above,
-            Flags::Above => Flags::BelowOrEqual,
-            Flags::Less => Flags::GreaterOrEqual,
-            Flags::GreaterOrEqual => Flags::Less,
-            Flags::LessOrEqual => Flags::Greater,
-            Flags::Greater => Flags::LessOrEqual,
-        }
-    }
 }

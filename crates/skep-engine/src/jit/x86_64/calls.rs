@@ -8,7 +8,7 @@ use super::registers::{MACHINE, SCRATCH, gpr};
 use super::{Emitter, Landing};
 use crate::direct::{Direct, RunFacts};
 use crate::jit::call::Call;
-use crate::jit::inst::{Register, Registers};
+use crate::jit::inst::{Condition, Register, Registers, Source};
 use crate::jit::native;
 use crate::machine::Machine;
 
@@ -23,9 +23,16 @@ pub(super) use state;
 impl Emitter<'_> {
     pub(super) fn call(&mut self, call: Call, live: Registers) {
         match call {
-            Call::Direct(Direct::Array { values, stride, count }) => self.array_lookup(values, stride, count, None),
-            Call::Direct(Direct::PerCpuArray { values, stride, count, cpu_stride }) => {
-                self.array_lookup(values, stride, count, Some(cpu_stride));
+            Call::Direct(array @ (Direct::Array { .. } | Direct::PerCpuArray { .. })) => {
+                self.asm.load32(Gpr::RAX, Mem::new(gpr(Register::R2), 0));
+                self.element(array);
+            }
+            Call::Element { array, index } => {
+                match index {
+                    Source::Reg(index) => self.asm.mov(Wide::No, Gpr::RAX, gpr(index)),
+                    Source::Imm(index) => self.asm.mov_imm(Gpr::RAX, index.cast_unsigned().into()),
+                }
+                self.element(array);
             }
             Call::Direct(Direct::Fact { offset, wide }) => {
                 let place = Mem::new(MACHINE, facts() + offset as i32);
@@ -64,7 +71,7 @@ impl Emitter<'_> {
                 self.call_runtime(native::call_register as *const () as u64);
             }
             // These do not come here.
-            Call::TailCall { .. } | Call::Direct(_) => {}
+            Call::TailCall { .. } | Call::Direct(_) | Call::Element { .. } => {}
         }
     }
 
@@ -102,23 +109,28 @@ impl Emitter<'_> {
         self.jump_if(Flags::NotEqual, Landing::End, u32::MAX);
     }
 
-    /// The address of the element whose index r2 points to, or 0.
-    fn array_lookup(&mut self, values: u64, stride: u32, count: u32, cpu_stride: Option<u64>) {
+    /// r0 is an index and becomes the address of that element, or 0.
+    fn element(&mut self, array: Direct) {
+        let (values, stride, count, cpu_stride) = match array {
+            Direct::Array { values, stride, count } => (values, stride, count, None),
+            Direct::PerCpuArray { values, stride, count, cpu_stride } => (values, stride, count, Some(cpu_stride)),
+            _ => return,
+        };
         let [base, cpu, _] = SCRATCH;
-        self.asm.load32(Gpr::RAX, Mem::new(gpr(Register::R2), 0));
         self.asm.group1_imm(Group1::Cmp, Wide::No, Gpr::RAX, count.cast_signed());
-        let outside = self.asm.short_jump(Some(Flags::AboveOrEqual));
+        let null = self.null_branch();
+        let outside = match null {
+            // Where the program goes with a NULL that it does not look at again.
+            Some(Null::At(target)) => {
+                self.jump_if(Flags::AboveOrEqual, Landing::Slot(target), u32::MAX);
+                None
+            }
+            _ => Some(self.asm.short_jump(Some(Flags::AboveOrEqual))),
+        };
         self.asm.mov_imm(base, values);
         if let Some(cpu_stride) = cpu_stride {
             self.asm.load32(cpu, Mem::new(MACHINE, facts() + offset_of!(RunFacts, cpu) as i32));
-            match i32::try_from(cpu_stride) {
-                Ok(stride) => self.multiply_imm(Wide::Yes, cpu, cpu, stride),
-                Err(_) => {
-                    let [.., factor] = SCRATCH;
-                    self.asm.mov_imm(factor, cpu_stride);
-                    self.asm.rr(Opcode::two(0xaf), Wide::Yes, cpu, factor);
-                }
-            }
+            self.multiply_by(cpu, cpu_stride, SCRATCH[2]);
             self.asm.group1(Group1::Add, Wide::Yes, base, cpu);
         }
         match stride {
@@ -127,20 +139,55 @@ impl Emitter<'_> {
                 self.asm.lea(Gpr::RAX, Mem { base, index: Some((Gpr::RAX, shift)), offset: 0 });
             }
             _ => {
-                match i32::try_from(stride) {
-                    Ok(stride) => self.multiply_imm(Wide::Yes, Gpr::RAX, Gpr::RAX, stride),
-                    Err(_) => {
-                        self.asm.mov_imm(cpu, stride.into());
-                        self.asm.rr(Opcode::two(0xaf), Wide::Yes, Gpr::RAX, cpu);
-                    }
-                }
+                self.multiply_by(Gpr::RAX, stride.into(), cpu);
                 self.asm.group1(Group1::Add, Wide::Yes, Gpr::RAX, base);
             }
         }
-        let done = self.asm.short_jump(None);
-        self.asm.land(outside);
-        self.asm.zero(Gpr::RAX);
-        self.asm.land(done);
+        match (null, outside) {
+            (Some(Null::Next(target)), Some(outside)) => {
+                self.asm.put(0xe9, 5);
+                self.land_later(Landing::Slot(target), 4);
+                self.asm.land(outside);
+            }
+            (_, Some(outside)) => {
+                let done = self.asm.short_jump(None);
+                self.asm.land(outside);
+                self.asm.zero(Gpr::RAX);
+                self.asm.land(done);
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn multiply_by(&mut self, dst: Gpr, by: u64, scratch: Gpr) {
+        match i32::try_from(by) {
+            Ok(by) => self.multiply_imm(Wide::Yes, dst, dst, by),
+            Err(_) => {
+                self.asm.mov_imm(scratch, by);
+                self.asm.rr(Opcode::two(0xaf), Wide::Yes, dst, scratch);
+            }
+        }
+    }
+
+    /// Whether the next instruction asks if r0 is NULL, and r0 is not needed any more if it is. That instruction is then
+    /// done with.
+    fn null_branch(&mut self) -> Option<Null> {
+        let (next, test, target) = self.next_branch()?;
+        let insts = &self.program.insts;
+        if (test.left, test.right) != (Register::R0, Source::Imm(0)) {
+            return None;
+        }
+        let null = match test.condition {
+            Condition::Eq if !self.program.liveness.before(target).contains(Register::R0) => Null::At(target),
+            Condition::Ne => {
+                let behind = insts.get(next + 1)?;
+                let live = self.program.liveness.before_inst(next + 1, behind, &self.program.calls);
+                (!live.contains(Register::R0)).then_some(Null::Next(target))?
+            }
+            _ => return None,
+        };
+        self.done = next;
+        Some(null)
     }
 
     /// Goes on in another program, or behind the call.
@@ -180,6 +227,15 @@ impl Emitter<'_> {
         self.asm.ret();
         self.asm.land(there);
     }
+}
+
+/// Where the program goes on with NULL.
+#[derive(Clone, Copy, Debug)]
+enum Null {
+    /// There; it goes on behind its branch with an address.
+    At(u32),
+    /// Behind its branch, which leads there with an address.
+    Next(u32),
 }
 
 /// Offset of the run's facts in the machine.

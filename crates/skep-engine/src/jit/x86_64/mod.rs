@@ -5,16 +5,19 @@ mod assembler;
 mod calls;
 mod division;
 mod frame;
+mod fuse;
 mod memory;
 mod registers;
 mod stubs;
+
+use std::collections::BTreeMap;
 
 use assembler::{Assembler, Flags, Wide};
 use frame::Frame;
 use registers::gpr;
 pub(super) use stubs::build as build_stubs;
 
-use super::inst::{Inst, Registers};
+use super::inst::{Extension, Inst, Registers, Source};
 use super::select::Leader;
 use super::{Emitted, Program, Stubs};
 
@@ -61,6 +64,12 @@ struct Emitter<'p> {
     stubs: &'p Stubs,
     features: Features,
     frame: Frame,
+    /// The slot being translated.
+    slot: usize,
+    /// A slot that was translated with one before it.
+    done: usize,
+    /// About how many bytes each loop has, by its first slot.
+    loop_bytes: BTreeMap<u32, u32>,
     /// By slot: where its code begins.
     offsets: Vec<u32>,
     /// By function: where it is entered.
@@ -71,22 +80,37 @@ struct Emitter<'p> {
 /// Most bytes that an instruction of the program takes, loops' alignment included: how far a jump is before its target
 /// is reached.
 fn longest(inst: &Inst, leader: Leader) -> u32 {
-    let alignment = if leader == Leader::Loop { LOOP_ALIGNMENT as u32 } else { 0 };
+    let alignment = if leader == Leader::Loop { LINE as u32 } else { 0 };
     alignment
         + match inst {
             Inst::Nop => 0,
             Inst::Move { .. } => 3,
             Inst::Extend { .. } => 4,
             Inst::Binary { op, .. } if is_division(*op) => 120,
+            Inst::Binary { op, src, .. }
+                if *op != skep_isa::BinaryOp::Mul && matches!(src, Source::Reg(_) | Source::Imm(-128..128)) =>
+            {
+                10
+            }
             Inst::Constant { .. } | Inst::Binary { .. } | Inst::Negate { .. } => 12,
             Inst::Lea { .. } | Inst::ShiftedMove { .. } => 9,
+            Inst::Load { probing: false, extension: Extension::Zero, address, .. }
+                if i8::try_from(address.offset).is_ok() =>
+            {
+                6
+            }
             Inst::Load { probing: false, .. } | Inst::Store { .. } | Inst::Swap { .. } => 20,
-            Inst::Branch { .. } | Inst::Jump { .. } => 16,
+            Inst::Branch { test, .. } if matches!(test.right, Source::Imm(imm) if i8::try_from(imm).is_err()) => 13,
+            Inst::Branch { .. } => 10,
+            Inst::Jump { .. } => 5,
+            Inst::Select { .. } | Inst::Flag { .. } | Inst::AddCarry { .. } => 24,
             _ => 1000,
         }
 }
 
 const LOOP_ALIGNMENT: usize = 16;
+/// Bytes of a line of code.
+const LINE: usize = 64;
 
 fn is_division(op: skep_isa::BinaryOp) -> bool {
     use skep_isa::BinaryOp::{Div, Mod, SDiv, SMod};
@@ -102,6 +126,9 @@ pub(super) fn emit(program: &Program, stubs: &Stubs) -> Emitted {
         stubs,
         features: Features::of_host(),
         frame: Frame::default(),
+        slot: 0,
+        done: 0,
+        loop_bytes: BTreeMap::new(),
         offsets: vec![0; slots],
         entries: Vec::with_capacity(program.functions.len()),
         fixups: Vec::with_capacity(slots / 4),
@@ -114,13 +141,17 @@ impl Emitter<'_> {
     fn run(&mut self) {
         let program = self.program;
         let remaining = bytes_from(program);
+        self.loop_bytes = loop_bytes(program, &remaining);
         for (slot, inst) in program.insts.iter().enumerate() {
             self.asm.make_room();
             if program.leaders[slot] != Leader::No {
                 self.begin(slot);
             }
             self.offsets[slot] = self.asm.position() as u32;
-            self.inst(inst, slot, &remaining);
+            self.slot = slot;
+            if slot == 0 || slot != self.done {
+                self.inst(inst, slot, &remaining);
+            }
         }
     }
 
@@ -133,13 +164,17 @@ impl Emitter<'_> {
             self.frame = Frame::new(index == 0, &program.usage[index], program.frames);
             self.enter();
         }
-        if program.leaders[slot] == Leader::Loop {
-            self.align(LOOP_ALIGNMENT);
+        if let Some(bytes) = self.loop_bytes.get(&(slot as u32)) {
+            // A loop that fits into a line of code is read in one go, if it begins well.
+            let position = self.asm.position();
+            let crosses = position % LINE + *bytes as usize > LINE;
+            self.align(if crosses { LINE } else { LOOP_ALIGNMENT });
         }
         self.asm.make_room();
     }
 
     fn align(&mut self, to: usize) {
+        self.asm.make_room();
         let position = self.asm.position();
         self.asm.nops(position.next_multiple_of(to) - position);
     }
@@ -156,7 +191,13 @@ impl Emitter<'_> {
             Inst::Extend { dst, src, size, signed, width } => self.extend((dst, src), size, signed, width),
             Inst::Negate { width, dst } => self.negate(width, dst),
             Inst::Swap { size, dst } => self.swap(size, dst),
-            Inst::Load { size, extension, probing: false, dst, address } => self.load(size, extension, dst, address),
+            Inst::Load { size, extension, probing: false, dst, address } => {
+                if let Some((flags, target)) = self.compare_with_memory(size, extension, dst, address) {
+                    self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
+                } else {
+                    self.load(size, extension, dst, address);
+                }
+            }
             Inst::Load { size, extension, probing: true, dst, address } => {
                 self.probing_load(size, extension, dst, address);
             }
@@ -171,10 +212,13 @@ impl Emitter<'_> {
             }
             Inst::LoadPacket { size, from } => self.load_packet(size, from),
             Inst::Jump { target } => self.jump(target, slot, remaining),
-            Inst::Branch { condition, width, left, right, target } => {
-                let flags = self.compare(condition, width, left, right);
+            Inst::Branch { test, target } => {
+                let flags = self.compare(test);
                 self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
             }
+            Inst::Select { test, dst, value } => self.select(test, dst, value),
+            Inst::Flag { test, dst } => self.flag(test, dst),
+            Inst::AddCarry { width, left, right, dst } => self.add_carry(width, left, right, dst),
             Inst::MayGoto { target } => self.take_from_budget(target),
             Inst::Call(index) => {
                 let live = live();
@@ -280,6 +324,21 @@ fn bytes_from(program: &Program) -> Vec<u32> {
         remaining[slot] = sum;
     }
     remaining
+}
+
+/// By first slot, about how many bytes a loop has.
+fn loop_bytes(program: &Program, remaining: &[u32]) -> BTreeMap<u32, u32> {
+    let mut loops = BTreeMap::new();
+    for (slot, inst) in program.insts.iter().enumerate() {
+        if let Inst::Branch { target, .. } | Inst::Jump { target } | Inst::MayGoto { target } = *inst
+            && target as usize <= slot
+        {
+            // Bounds are about twice what instructions take; the alignment at the beginning is in them, too.
+            let bound = remaining[target as usize] - remaining[slot + 1];
+            loops.insert(target, bound.saturating_sub(LINE as u32) * 2 / 3);
+        }
+    }
+    loops
 }
 
 /// How far it is at most from behind one slot to another that comes later.
