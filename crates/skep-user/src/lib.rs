@@ -24,6 +24,7 @@ pub mod hooks;
 
 mod commands;
 mod cpus;
+mod epoch;
 mod helpers;
 mod kernel;
 mod kernel_trait;
