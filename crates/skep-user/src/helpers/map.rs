@@ -1,7 +1,7 @@
 //! Elements of maps.
 
 use crate::maps::{Kind, NewValue, Side};
-use crate::memory::Shared;
+
 use crate::objects::Map;
 use crate::run::{Call, HelperResult};
 use skep_abi::errno::Errno;
@@ -89,7 +89,7 @@ fn take(call: &mut Call<'_, '_, '_>, remove: bool) -> HelperResult {
         Kind::Bloom(filter) if !remove => {
             filter.peek(&call.bytes(call.args[1], map.definition.value.size)?)?;
         }
-        Kind::Queue(queue) => match queue.next(remove, Shared::to_vec) {
+        Kind::Queue(queue) => match queue.next(remove, |value| value.to_vec()) {
             Ok(value) => call.machine.write(call.args[1], &value)?,
             Err(errno) => {
                 call.machine.write(call.args[1], &vec![0; map.definition.value.size])?;

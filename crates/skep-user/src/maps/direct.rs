@@ -55,7 +55,7 @@ pub(super) unsafe fn word_at(address: u64) -> u64 {
 }
 
 /// A short-lived copy of a program's bytes: on the stack where it is small.
-pub(super) enum Copied {
+pub(crate) enum Copied {
     Small([u8; Copied::SMALL], usize),
     Large(Vec<u8>),
 }
@@ -81,7 +81,7 @@ impl Deref for Copied {
 /// # Safety
 /// `len` bytes are readable there.
 #[inline]
-pub(super) unsafe fn bytes_at(address: u64, len: usize) -> Copied {
+pub(crate) unsafe fn bytes_at(address: u64, len: usize) -> Copied {
     // SAFETY: only read, within the call.
     let memory = unsafe { Shared::new(address, len) };
     if len <= Copied::SMALL {

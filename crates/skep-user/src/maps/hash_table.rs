@@ -111,11 +111,6 @@ impl HashTable {
         self.count.0.load(Relaxed)
     }
 
-    /// Number of elements it may hold.
-    pub(crate) fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// Bytes of a key.
     pub(crate) fn key_size(&self) -> usize {
         self.key_size

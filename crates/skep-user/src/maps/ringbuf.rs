@@ -305,20 +305,22 @@ unsafe fn ring_of<'a>(record: u64) -> &'a RingBuffer {
     unsafe { direct::map_at(direct::memory_at(start, 8).double(SELF).load(Relaxed)) }
 }
 
+/// Finishes a record of whichever ring.
+///
+/// # Safety
+/// The record is one that [`RingBuffer::reserve`] gave, not finished yet, of a ring that lives.
+pub(crate) unsafe fn finish(record: u64, discard: bool, flags: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { ring_of(record) }.commit(record, discard, flags);
+}
+
 /// `bpf_ringbuf_submit`.
 ///
 /// # Safety
 /// As [`skep_engine::DirectFunction`] says.
-pub(crate) unsafe extern "C" fn submit(
-    record: u64,
-    flags: u64,
-    _: u64,
-    _: u64,
-    _: u64,
-    _: *mut RunFacts,
-) -> u64 {
+pub(crate) unsafe extern "C" fn submit(record: u64, flags: u64, _: u64, _: u64, _: u64, _: *mut RunFacts) -> u64 {
     // SAFETY: the verifier proved that the record was reserved and not finished; the run keeps its ring alive.
-    unsafe { ring_of(record) }.commit(record, false, flags);
+    unsafe { finish(record, false, flags) };
     0
 }
 
@@ -326,15 +328,8 @@ pub(crate) unsafe extern "C" fn submit(
 ///
 /// # Safety
 /// As [`skep_engine::DirectFunction`] says.
-pub(crate) unsafe extern "C" fn discard(
-    record: u64,
-    flags: u64,
-    _: u64,
-    _: u64,
-    _: u64,
-    _: *mut RunFacts,
-) -> u64 {
+pub(crate) unsafe extern "C" fn discard(record: u64, flags: u64, _: u64, _: u64, _: u64, _: *mut RunFacts) -> u64 {
     // SAFETY: as in `submit`.
-    unsafe { ring_of(record) }.commit(record, true, flags);
+    unsafe { finish(record, true, flags) };
     0
 }

@@ -9,17 +9,13 @@
 
 use crate::epoch::Epochs;
 use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
-use std::sync::Mutex;
 
-/// Most numbers that a CPU keeps free, and that it keeps retired.
-const LOCAL: usize = 64;
-
-/// The numbers of a slab.
+/// The numbers of a slab. Each CPU keeps at most `LOCAL` free, and as many retired.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    local: Box<[Local]>,
+pub(crate) struct Pool<const LOCAL: usize = 64> {
+    local: Box<[Local<LOCAL>]>,
     shared: Mutex<Common>,
     total: u32,
 }
@@ -27,13 +23,13 @@ pub(crate) struct Pool {
 /// What one CPU has. Atomic only so that a mistake in who holds which CPU could not be worse than a mixed-up list.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Local {
-    free: Stack,
-    retired: Stack,
+struct Local<const LOCAL: usize> {
+    free: Stack<LOCAL>,
+    retired: Stack<LOCAL>,
 }
 
 #[derive(Debug)]
-struct Stack {
+struct Stack<const LOCAL: usize> {
     len: AtomicU32,
     numbers: [AtomicU32; LOCAL],
 }
@@ -55,8 +51,8 @@ struct Batch {
     numbers: Box<[u32]>,
 }
 
-impl Stack {
-    fn new() -> Stack {
+impl<const LOCAL: usize> Stack<LOCAL> {
+    fn new() -> Self {
         Stack { len: AtomicU32::new(0), numbers: std::array::from_fn(|_| AtomicU32::new(0)) }
     }
 
@@ -82,9 +78,9 @@ impl Stack {
     }
 }
 
-impl Pool {
+impl<const LOCAL: usize> Pool<LOCAL> {
     /// The numbers from 1 to `total`, for so many CPUs.
-    pub(crate) fn new(total: u32, cpus: usize) -> Pool {
+    pub(crate) fn new(total: u32, cpus: usize) -> Self {
         let local = (0..cpus).map(|_| Local { free: Stack::new(), retired: Stack::new() }).collect();
         Pool { local, shared: Mutex::new(Common { fresh: 1, ..Common::default() }), total }
     }
@@ -94,7 +90,7 @@ impl Pool {
         (cpus + 1) * 2 * LOCAL
     }
 
-    fn of(&self, cpu: Option<u32>) -> Option<&Local> {
+    fn of(&self, cpu: Option<u32>) -> Option<&Local<LOCAL>> {
         self.local.get(cpu? as usize)
     }
 
@@ -106,7 +102,7 @@ impl Pool {
     }
 
     #[cold]
-    fn refill(&self, local: Option<&Local>, epochs: &Epochs) -> Option<u32> {
+    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs) -> Option<u32> {
         let mut common = lock(&self.shared);
         let number = common.take(self.total, epochs, local)?;
         if let Some(local) = local {
@@ -172,7 +168,12 @@ impl Common {
         })
     }
 
-    fn take(&mut self, total: u32, epochs: &Epochs, local: Option<&Local>) -> Option<u32> {
+    fn take<const LOCAL: usize>(
+        &mut self,
+        total: u32,
+        epochs: &Epochs,
+        local: Option<&Local<LOCAL>>,
+    ) -> Option<u32> {
         if self.free.is_empty() {
             self.reclaim(epochs);
         }
@@ -210,6 +211,9 @@ impl Common {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    const LOCAL: usize = 64;
+    type Pool = super::Pool<LOCAL>;
 
     #[test]
     fn every_number_is_handed_out_once() {

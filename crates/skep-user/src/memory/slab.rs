@@ -67,7 +67,7 @@ impl Slab {
         // A small element lies within one cache line.
         let stride = if size <= 64 { size.next_power_of_two() } else { size };
         let waiting = WAITING.min(WAITING_BYTES / stride).max(64).min(capacity as usize + 1024);
-        let total = (capacity as usize).checked_add(waiting)?.checked_add(Pool::spare(cpus.count()))?;
+        let total = (capacity as usize).checked_add(waiting)?.checked_add(<Pool>::spare(cpus.count()))?;
         let region = Region::new(total.checked_add(1)?.checked_mul(stride)?)?;
         region.prefer_huge_pages();
         Some(Slab {
@@ -139,13 +139,6 @@ impl Slab {
         unsafe { Shared::new(self.address(element) + self.value_at as u64, self.value_size) }
     }
 
-    /// The element whose value is at that address.
-    pub(crate) fn of_value(&self, address: u64) -> Option<Element> {
-        let offset = address.checked_sub(self.region.bytes().address() + self.value_at as u64)? as usize;
-        let number = offset / self.stride;
-        (number <= self.total).then(|| Element::from_number(number as u32)).flatten()
-    }
-
     /// An element with unset contents, or `None` when memory is short. `cpu` is that of the caller's run.
     #[inline]
     pub(crate) fn allocate(&self, cpu: Option<u32>) -> Option<Element> {
@@ -181,7 +174,6 @@ mod tests {
             let (key, value) = (slab.key_address(element), slab.value(element).address());
             assert!(value == key + 8 && value.is_multiple_of(8));
             assert!(seen.insert(key / slab.stride() as u64), "{element:?} twice, or too near another");
-            assert_eq!(slab.of_value(value), Some(element));
             slab.retire(element, Some(run.cpu()));
         }
     }
