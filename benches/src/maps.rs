@@ -5,7 +5,7 @@
 use crate::Error;
 use skep::{LoadedObject, Object};
 use skep_kernel::Kernel;
-use skep_user::{Config, NativeMap, NativeRun, UserKernel};
+use skep_user::{Config, Entered, NativeMap, UserKernel};
 use std::cell::Cell;
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl SharedMaps {
     /// Calls `run` as a run of native code, in which the functions below work.
     #[inline]
     pub fn run<T>(&self, run: impl FnOnce() -> T) -> T {
-        let entered = self.kernel.enter();
+        let entered = self.kernel.enter(None);
         RUN.set((&raw const entered).cast());
         let result = run();
         RUN.set(null());
@@ -60,7 +60,7 @@ impl SharedMaps {
 
 thread_local! {
     /// The run of native code on this thread.
-    static RUN: Cell<*const NativeRun<'static>> = const { Cell::new(null()) };
+    static RUN: Cell<*const Entered<'static>> = const { Cell::new(null()) };
 }
 
 /// `bpf_map_lookup_elem`

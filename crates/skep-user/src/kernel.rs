@@ -1,10 +1,11 @@
 //! The kernel: what holds everything together.
 
-use crate::cpus::Cpus;
+use crate::cpus::{Cpus, Run};
 use crate::kernel_types;
+use crate::memory::ObjectArray;
 use crate::objects::{AttachPoint, Attachments, BtfObject, DescriptorTable, Ids, Link, Map, Pins, Program};
 use crate::statistics::Statistics;
-use crate::sync::{lock, read, write};
+use crate::sync::lock;
 use crate::trace::{TraceBuffer, TraceLine};
 use crate::wait::Signal;
 use crate::world::{Clock, Task, TaskSpec};
@@ -14,8 +15,8 @@ use skep_engine::Mode;
 use skep_verifier::{Capabilities, Limits};
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// The id of the kernel's own BTF: the first.
 pub(crate) const KERNEL_BTF_ID: u32 = 1;
@@ -99,8 +100,12 @@ pub struct UserKernel {
     pub(crate) tracepoints: Mutex<Vec<String>>,
     /// Paths of cgroups that somebody opened; the id is the place, from 1, which is the root.
     cgroups: Mutex<Vec<PathBuf>>,
-    task: RwLock<Arc<Task>>,
-    seeds: AtomicU64,
+    /// One cell: runs look at it without counting.
+    task: ObjectArray<Task>,
+    /// Taken by maps, and by runs that ask for random numbers.
+    pub(crate) seeds: AtomicU64,
+    /// By CPU: a run ended before its program did, and may have left something reserved.
+    pub(crate) ended_early: Box<[AtomicBool]>,
     perf_events: AtomicU64,
 }
 
@@ -110,8 +115,12 @@ impl UserKernel {
         let host_cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let btfs = Ids::default();
         let kernel_btf = btfs.assign(kernel_btf);
+        let cpus = Arc::new(Cpus::new(config.cpus.unwrap_or_else(host_cpus)));
+        let task = ObjectArray::new(1, cpus.clone()).expect("one page of memory");
+        task.replace(0, Some(Task::new(config.task.clone())));
         Arc::new(UserKernel {
-            cpus: Arc::new(Cpus::new(config.cpus.unwrap_or_else(host_cpus))),
+            ended_early: (0..cpus.count()).map(|_| AtomicBool::new(false)).collect(),
+            cpus,
             maps: Ids::default(),
             programs: Ids::default(),
             links: Ids::default(),
@@ -125,7 +134,7 @@ impl UserKernel {
             signal: Arc::default(),
             tracepoints: Mutex::default(),
             cgroups: Mutex::new(vec![PathBuf::from("/sys/fs/cgroup")]),
-            task: RwLock::new(Task::new(config.task.clone())),
+            task,
             seeds: AtomicU64::new(config.seed.unwrap_or_else(chance)),
             perf_events: AtomicU64::new(1),
             config,
@@ -147,12 +156,17 @@ impl UserKernel {
 
     /// The task that programs see as the current one.
     pub fn task(&self) -> Arc<Task> {
-        read(&self.task).clone()
+        self.task.get(0).expect("there is a task from the beginning on")
+    }
+
+    /// The same for the length of a run.
+    pub(crate) fn current_task<'r>(&self, run: &'r Run<'_>) -> &'r Task {
+        self.task.load(0, run).expect("there is a task from the beginning on")
     }
 
     /// Makes another task the current one.
     pub fn set_task(&self, spec: TaskSpec) {
-        *write(&self.task) = Task::new(spec);
+        self.task.replace(0, Some(Task::new(spec)));
     }
 
     /// Takes out the lines that programs printed.

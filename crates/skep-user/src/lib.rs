@@ -13,7 +13,7 @@
 //! | `hooks` | where programs run: one file per kind, and test runs |
 //! | `devices` | where packets come from and go to |
 //! | `run` | contexts, packets, one run from beginning to end |
-//! | `cpus` | virtual CPUs and grace periods |
+//! | `cpus`, `epoch` | virtual CPUs, and the grace periods that follow from them |
 //! | `native` | maps for native code of the embedder |
 //! | `kernel_types` | the kernel's own structs and their BTF |
 //! | `memory` | what programs and user space touch at the same time: almost all `unsafe` is here |
@@ -25,6 +25,7 @@ pub mod hooks;
 
 mod commands;
 mod cpus;
+mod epoch;
 mod helpers;
 mod kernel;
 mod kernel_trait;
@@ -43,8 +44,10 @@ mod wait;
 mod world;
 
 pub use kernel::{Config, UserKernel};
-pub use native::{NativeMap, NativeRun};
+pub use native::NativeMap;
 pub use objects::{AttachPoint, Program};
-pub use run::{Context, Lent, Outcome, Packet, PlainContext, Redirect, RunOptions, StructContext, XDP_HEADROOM};
+pub use run::{
+    Context, Entered, Lent, Outcome, Packet, PlainContext, Redirect, RunOptions, StructContext, XDP_HEADROOM,
+};
 pub use trace::TraceLine;
 pub use world::{Clock, Task, TaskSpec};

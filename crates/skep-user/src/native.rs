@@ -1,11 +1,12 @@
 //! Maps for native code in this process: the elements that programs see, at the same addresses, without a program.
 //!
-//! An embedder's own code can so share maps with programs at their speed; the commands of [`skep_kernel::Kernel`] copy.
+//! An embedder's own code can so share maps with programs at their speed; the commands of [`skep_kernel::Kernel`] copy. It
+//! holds a virtual CPU meanwhile, as a program would, and nothing that it finds is reused before it gives that back.
 
-use crate::cpus::Run;
 use crate::kernel::UserKernel;
 use crate::maps::{NewValue, Side};
 use crate::objects::Map;
+use crate::run::Entered;
 use skep_abi::errno::Errno;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,13 +16,6 @@ pub struct NativeMap {
     map: Arc<Map>,
 }
 
-/// Native code runs, as a program would: on a virtual CPU of its own, and nothing that it finds is reused before it ends.
-#[derive(Debug)]
-pub struct NativeRun<'k> {
-    kernel: &'k UserKernel,
-    run: Run<'k>,
-}
-
 impl UserKernel {
     /// The map behind a descriptor.
     ///
@@ -29,15 +23,6 @@ impl UserKernel {
     /// EBADF if there is nothing, EINVAL if it is something else.
     pub fn native_map(&self, fd: i32) -> Result<NativeMap, Errno> {
         Ok(NativeMap { map: self.descriptors.map(fd)?.0.map().clone() })
-    }
-
-    /// Begins a run of native code.
-    pub fn enter(&self) -> NativeRun<'_> {
-        let run = match self.config.cpu {
-            Some(cpu) => self.cpus.enter_on(cpu),
-            None => self.cpus.enter(),
-        };
-        NativeRun { kernel: self, run }
     }
 }
 
@@ -53,13 +38,13 @@ impl NativeMap {
     }
 }
 
-impl NativeRun<'_> {
+impl Entered<'_> {
     /// The address of a value, as `bpf_map_lookup_elem` gives it; good until the run ends. `None` where there is none,
-    /// for a key of another size, and for a map of another kernel.
+    /// for a key of another size and for a map of another kernel.
     #[inline]
     pub fn lookup(&self, map: &NativeMap, key: &[u8]) -> Option<NonNull<u8>> {
         self.check(map, key).ok()?;
-        let address = map.map.implementation.lookup(key, self.run.cpu(), &self.run);
+        let address = map.map.implementation.lookup(key, self.cpu(), self.run());
         NonNull::new(std::ptr::with_exposed_provenance_mut(address as usize))
     }
 
@@ -73,7 +58,7 @@ impl NativeRun<'_> {
         if value.len() != map.value_size() {
             return Err(Errno::EINVAL);
         }
-        let side = Side::Program { cpu: self.run.cpu() };
+        let side = Side::Program { cpu: self.cpu() };
         map.map.implementation.update(key, NewValue::Data(value), flags, side)
     }
 
@@ -84,17 +69,12 @@ impl NativeRun<'_> {
     #[inline]
     pub fn delete(&self, map: &NativeMap, key: &[u8]) -> Result<(), Errno> {
         self.check(map, key)?;
-        map.map.implementation.delete(key)
-    }
-
-    /// The virtual CPU.
-    pub fn cpu(&self) -> u32 {
-        self.run.cpu()
+        map.map.implementation.delete(key, Side::Program { cpu: self.cpu() })
     }
 
     #[inline]
     fn check(&self, map: &NativeMap, key: &[u8]) -> Result<(), Errno> {
-        let own = Arc::ptr_eq(&map.map.definition.cpus, &self.kernel.cpus);
+        let own = Arc::ptr_eq(&map.map.definition.cpus, &self.kernel().cpus);
         if own && key.len() == map.key_size() { Ok(()) } else { Err(Errno::EINVAL) }
     }
 }

@@ -239,6 +239,11 @@ fn random_operations() {
                 history.push(step.clone());
                 let a = carry_out(&*user, ours.fd(), &step, value_size, by_index);
                 let b = carry_out(&*linux, theirs.fd(), &step, value_size, by_index);
+                // A bloom filter may take a value for another.
+                let unsure = map_type == MapType::BloomFilter && matches!(step, Step::Lookup(..));
+                if unsure && (a.starts_with("Ok") || b.starts_with("Ok")) {
+                    continue;
+                }
                 let recent = &history[history.len().saturating_sub(6)..];
                 assert_eq!(a, b, "{map_type:?}, seed {seed}: ours, Linux's; after {recent:#?}");
             }

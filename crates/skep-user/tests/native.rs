@@ -18,7 +18,7 @@ fn native_code_and_commands_see_the_same_elements() {
     let any = ElementFlags::empty();
     calls::map_update_elem(&*kernel, handle.fd(), &[1, 0, 0, 0], &[7; 8], any).expect("room");
 
-    let run = user.enter();
+    let run = user.enter(None);
     let value = run.lookup(&map, &[1, 0, 0, 0]).expect("the element");
     // SAFETY: the address of a value of eight bytes, good until the run ends.
     assert_eq!(unsafe { value.cast::<[u8; 8]>().read() }, [7; 8]);
@@ -44,10 +44,10 @@ fn wrong_sizes_and_foreign_maps_are_errors() {
     let create = MapCreate { map_type, key_size: 4, value_size: 8, max_entries: 4, ..Default::default() };
     let handle = calls::map_create(&kernel, create).expect("map");
     let map = user.native_map(handle.fd()).expect("a map");
-    assert!(user.enter().lookup(&map, &[0; 3]).is_none());
-    assert_eq!(user.enter().update(&map, &[0; 4], &[0; 7], 0), Err(Errno::EINVAL));
+    assert!(user.enter(None).lookup(&map, &[0; 3]).is_none());
+    assert_eq!(user.enter(None).update(&map, &[0; 4], &[0; 7], 0), Err(Errno::EINVAL));
     let other = UserKernel::new(Config::default());
-    assert!(other.enter().lookup(&map, &[0; 4]).is_none());
-    assert_eq!(other.enter().delete(&map, &[0; 4]), Err(Errno::EINVAL));
+    assert!(other.enter(None).lookup(&map, &[0; 4]).is_none());
+    assert_eq!(other.enter(None).delete(&map, &[0; 4]), Err(Errno::EINVAL));
     assert_eq!(user.native_map(-1).map(|_| ()), Err(Errno::EBADF));
 }

@@ -4,7 +4,7 @@
 
 use super::element::{lock_flags, read};
 use crate::kernel::UserKernel;
-use crate::maps::flags;
+use crate::maps::{Side, flags};
 use crate::objects::{Map, MapReference};
 use skep_abi::command::{Failure, MapDeleteBatch, MapLookupAndDeleteBatch, MapLookupBatch, MapUpdateBatch, Reply};
 use skep_abi::errno::Errno;
@@ -91,7 +91,7 @@ impl UserKernel {
         let map = self.writable_map(command.map_fd).map_err(|errno| failed(errno, command.count))?;
         check(&map, MapOps::DELETE_BATCH, command.elem_flags.bits(), command.count)?;
         for index in 0..command.count {
-            let one = || map.implementation.delete(piece(command.keys, index, map.definition.key_size)?);
+            let one = || map.implementation.delete(piece(command.keys, index, map.definition.key_size)?, Side::User);
             one().map_err(|errno| failed(errno, index))?;
         }
         Ok(Reply::Count(command.count))
@@ -130,7 +130,7 @@ fn look_up(map: &Map, mut output: Output<'_>) -> Result<Reply, Failure> {
     if output.remove {
         // The position is that of an element which is about to go; what follows begins at the front again.
         for index in 0..done {
-            let _ = map.implementation.delete(piece(output.keys, index, key_size)?);
+            let _ = map.implementation.delete(piece(output.keys, index, key_size)?, Side::User);
         }
     }
     store_position(&mut output, last.as_deref());

@@ -70,7 +70,7 @@ impl UserKernel {
 
     pub(super) fn map_delete(&self, command: &MapDeleteElem<'_>) -> Result<Reply, Failure> {
         let map = self.writable_map(command.map_fd)?;
-        map.implementation.delete(key_of(&map, command.key)?)?;
+        map.implementation.delete(key_of(&map, command.key)?, Side::User)?;
         Ok(Reply::Done)
     }
 

@@ -8,6 +8,7 @@ mod btf;
 mod element;
 mod info;
 mod link;
+mod linker;
 mod map_create;
 mod map_facts;
 mod object;

@@ -1,5 +1,6 @@
 //! `BPF_PROG_LOAD`.
 
+use super::linker::ProgramLinker;
 use super::program_log;
 use crate::kernel::UserKernel;
 use crate::maps::Kind;
@@ -12,7 +13,7 @@ use skep_abi::command::{Failure, ProgLoad, ProgramFlags, Reply};
 use skep_abi::errno::Errno;
 use skep_abi::program_type::{ContextInfo, ProgramType};
 use skep_btf::TypeId;
-use skep_engine::{Executable, LinkError, Mode, References};
+use skep_engine::{Executable, LinkError, Linker as _, Mode};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
     AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
@@ -277,10 +278,10 @@ impl UserKernel {
                     .iter()
                     .filter_map(|fd| maps.iter().find(|(other, _)| other == fd).map(|(_, map)| map.clone()))
                     .collect();
-                let references = |imm| resolve(&maps, imm);
+                let mut linker = ProgramLinker { kernel: self, maps: &maps };
                 let mut executable = match self.config.mode {
-                    Mode::Jit => Executable::compile(&verified, &mut References(references)),
-                    _ => Executable::from_verified(&verified, references),
+                    Mode::Jit => Executable::compile(&verified, &mut linker),
+                    _ => Executable::from_verified(&verified, |imm| linker.resolve(imm)),
                 };
                 if let Some(claims) = claims {
                     executable = executable.map(|executable| executable.with_claims(&verified, claims));
@@ -331,24 +332,7 @@ fn hook_name(btf_name: &str) -> &str {
     ["bpf_lsm_", "btf_trace_"].iter().find_map(|prefix| btf_name.strip_prefix(prefix)).unwrap_or(btf_name)
 }
 
-/// What stands for the address of a function of this kernel. Its BTF has no variables, and programs may only ask
-/// whether a function is there.
-const KERNEL_FUNCTION: u64 = 1;
-
-/// Addresses for a verified program's references to its maps.
-fn resolve(maps: &[Arc<Map>], imm: Imm64) -> Option<u64> {
-    let map = |index: i32| maps.get(usize::try_from(index).ok()?);
-    match imm {
-        Imm64::MapIndex(index) => Some(Arc::as_ptr(map(index)?).expose_provenance() as u64),
-        Imm64::MapIndexValue { index, offset } => {
-            Some(map(index)?.implementation.direct_values()?.address() + u64::from(offset))
-        }
-        Imm64::BtfId { btf_fd: 0, .. } => Some(KERNEL_FUNCTION),
-        _ => None,
-    }
-}
-
-/// The same for a program as it was given.
+/// Addresses for the references to maps of a program as it was given.
 fn resolve_by_fd(maps: &[(i32, Arc<Map>)], imm: Imm64) -> Option<u64> {
     let map = |fd: i32| maps.iter().find(|(other, _)| *other == fd).map(|(_, map)| map);
     match imm {

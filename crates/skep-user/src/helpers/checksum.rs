@@ -1,8 +1,11 @@
 //! Internet checksums (RFC 1071): sums of 16-bit words in one's complement, in the byte order of the machine throughout.
 
 use super::packet::part;
+use crate::kernel::UserKernel;
+use crate::maps::direct::bytes_at;
 use crate::run::{Call, HelperError, HelperResult};
 use skep_abi::errno::Errno;
+use skep_engine::{Direct, RunFacts};
 
 /// `flags` of the replacing helpers: bytes of the field that changed.
 const FIELD: u64 = 0xf;
@@ -42,13 +45,36 @@ pub(super) fn difference(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let (from_size, to_size, seed) = (from_size as u32, to_size as u32, seed as u32);
     let from = call.bytes(from, from_size as usize)?;
     let to = call.bytes(to, to_size as usize)?;
+    Ok(difference_of(&from, &to, seed))
+}
+
+fn difference_of(from: &[u8], to: &[u8], seed: u32) -> u64 {
     let result = match (from.is_empty(), to.is_empty()) {
-        (false, false) => subtract(sum(&to, seed), sum(&from, 0)),
-        (true, false) => sum(&to, seed),
-        (false, true) => !sum(&from, !seed),
+        (false, false) => subtract(sum(to, seed), sum(from, 0)),
+        (true, false) => sum(to, seed),
+        (false, true) => !sum(from, !seed),
         (true, true) => seed,
     };
-    Ok(u64::from(fold(result)))
+    u64::from(fold(result))
+}
+
+pub(super) fn direct_difference(_kernel: &UserKernel) -> Direct {
+    Direct::Function { function: direct_csum_diff, data: None }
+}
+
+/// # Safety
+/// As [`skep_engine::DirectFunction`] says.
+unsafe extern "C" fn direct_csum_diff(
+    from: u64,
+    from_size: u64,
+    to: u64,
+    to_size: u64,
+    seed: u64,
+    _: *mut RunFacts,
+) -> u64 {
+    // SAFETY: the verifier proved that so many bytes are there; with a size of 0 the pointer may be NULL.
+    let (from, to) = unsafe { (bytes_at(from, from_size as u32 as usize), bytes_at(to, to_size as u32 as usize)) };
+    difference_of(&from, &to, seed as u32)
 }
 
 /// `s64 bpf_csum_update(skb, sum)`: packets here carry no checksum of the device.

@@ -74,7 +74,7 @@ fn finish(call: &mut Call<'_, '_, '_>, discard: bool) -> HelperResult {
     let [at, flags, ..] = call.args;
     let dynptr = Dynptr::load(call, at)?;
     if dynptr.data != 0 {
-        ring::finish(call, dynptr.data, discard, flags);
+        call.finish_record(dynptr.data, discard, flags);
         Dynptr::NULL.store(call, at)?;
     }
     Ok(0)

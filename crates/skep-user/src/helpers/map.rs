@@ -1,6 +1,7 @@
 //! Elements of maps.
 
 use crate::maps::{Kind, NewValue, Side};
+
 use crate::objects::Map;
 use crate::run::{Call, HelperResult};
 use skep_abi::errno::Errno;
@@ -56,7 +57,7 @@ pub(super) fn update(call: &mut Call<'_, '_, '_>) -> HelperResult {
 pub(super) fn delete(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let map = call.map(call.args[0])?;
     let key = call.bytes(call.args[1], map.definition.key_size)?;
-    map.implementation.delete(&key)?;
+    map.implementation.delete(&key, Side::Program { cpu: call.cpu() })?;
     Ok(0)
 }
 
@@ -88,7 +89,7 @@ fn take(call: &mut Call<'_, '_, '_>, remove: bool) -> HelperResult {
         Kind::Bloom(filter) if !remove => {
             filter.peek(&call.bytes(call.args[1], map.definition.value.size)?)?;
         }
-        Kind::Queue(queue) => match queue.next(remove, <[u8]>::to_vec) {
+        Kind::Queue(queue) => match queue.next(remove, |value| value.to_vec()) {
             Ok(value) => call.machine.write(call.args[1], &value)?,
             Err(errno) => {
                 call.machine.write(call.args[1], &vec![0; map.definition.value.size])?;

@@ -1,9 +1,11 @@
 //! Ring buffers.
 
-use crate::maps::ringbuf::{FORCE_WAKEUP, NO_WAKEUP};
+use crate::kernel::UserKernel;
+use crate::maps::ringbuf::{self, FORCE_WAKEUP, NO_WAKEUP};
 use crate::maps::{Kind, RingBuffer};
 use crate::run::{Call, HelperError, HelperResult};
 use skep_abi::errno::Errno;
+use skep_engine::Direct;
 
 /// The ring behind a map argument.
 pub(super) fn ring<'a>(call: &Call<'_, 'a, '_>, map: u64) -> Result<&'a RingBuffer, HelperError> {
@@ -20,33 +22,31 @@ pub(super) fn reserve(call: &mut Call<'_, '_, '_>) -> HelperResult {
     if flags != 0 {
         return Ok(0);
     }
-    let Some(record) = ring.reserve(size) else { return Ok(0) };
-    call.env.records.push((record.address(), ring));
+    let Some(record) = ring.reserve(size, call.cpu()) else { return Ok(0) };
+    call.note_record(record.address(), ring);
     Ok(call.lend(record.address(), record.len()))
-}
-
-/// Finishes a record that this run reserved; nothing happens to any other address.
-pub(super) fn finish(call: &mut Call<'_, '_, '_>, record: u64, discard: bool, flags: u64) {
-    let records = &mut call.env.records;
-    if let Some(at) = records.iter().rposition(|(address, _)| *address == record) {
-        let (address, ring) = records.swap_remove(at);
-        ring.commit(address, discard, flags);
-        call.machine.conceal(record);
-    }
 }
 
 /// `void bpf_ringbuf_submit(record, flags)`
 pub(super) fn submit(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let [record, flags, ..] = call.args;
-    finish(call, record, false, flags);
+    call.finish_record(record, false, flags);
     Ok(0)
 }
 
 /// `void bpf_ringbuf_discard(record, flags)`
 pub(super) fn discard(call: &mut Call<'_, '_, '_>) -> HelperResult {
     let [record, flags, ..] = call.args;
-    finish(call, record, true, flags);
+    call.finish_record(record, true, flags);
     Ok(0)
+}
+
+pub(super) fn direct_submit(_kernel: &UserKernel) -> Direct {
+    Direct::Function { function: ringbuf::submit, data: None }
+}
+
+pub(super) fn direct_discard(_kernel: &UserKernel) -> Direct {
+    Direct::Function { function: ringbuf::discard, data: None }
 }
 
 /// `long bpf_ringbuf_output(map, data, size, flags)`
@@ -57,7 +57,7 @@ pub(super) fn output(call: &mut Call<'_, '_, '_>) -> HelperResult {
     }
     let bytes = call.machine.read_vec(data, size as usize)?;
     let ring = ring(call, map)?;
-    let record = ring.reserve(bytes.len() as u64).ok_or(Errno::EAGAIN)?;
+    let record = ring.reserve(bytes.len() as u64, call.cpu()).ok_or(Errno::EAGAIN)?;
     record.write(&bytes);
     ring.commit(record.address(), false, flags);
     Ok(0)

@@ -1,18 +1,20 @@
 //! The current task, CPU and run.
 
-use crate::run::{Call, HelperResult};
+use crate::kernel::UserKernel;
+use crate::run::{Call, HelperResult, random};
 use skep_abi::errno::Errno;
+use skep_engine::{Direct, RunFacts};
+use std::mem::offset_of;
+use std::sync::atomic::AtomicU64;
 
 /// `u64 bpf_get_current_pid_tgid(void)`
 pub(super) fn pid_tgid(call: &mut Call<'_, '_, '_>) -> HelperResult {
-    let task = call.env.task.spec();
-    Ok(u64::from(task.tgid) << 32 | u64::from(task.pid))
+    Ok(call.env.facts.pid_tgid)
 }
 
 /// `u64 bpf_get_current_uid_gid(void)`
 pub(super) fn uid_gid(call: &mut Call<'_, '_, '_>) -> HelperResult {
-    let task = call.env.task.spec();
-    Ok(u64::from(task.gid) << 32 | u64::from(task.uid))
+    Ok(call.env.facts.uid_gid)
 }
 
 /// `long bpf_get_current_comm(buffer, size)`
@@ -57,7 +59,38 @@ pub(super) fn numa_node(_call: &mut Call<'_, '_, '_>) -> HelperResult {
 
 /// `u32 bpf_get_prandom_u32(void)`
 pub(super) fn random(call: &mut Call<'_, '_, '_>) -> HelperResult {
-    Ok(call.env.random.next() >> 32)
+    Ok(u64::from(random::next(&mut call.env.facts.random, &call.env.kernel.seeds)))
+}
+
+pub(super) fn direct_pid_tgid(_kernel: &UserKernel) -> Direct {
+    Direct::Fact { offset: offset_of!(RunFacts, pid_tgid) as u32, wide: true }
+}
+
+pub(super) fn direct_uid_gid(_kernel: &UserKernel) -> Direct {
+    Direct::Fact { offset: offset_of!(RunFacts, uid_gid) as u32, wide: true }
+}
+
+pub(super) fn direct_cpu(_kernel: &UserKernel) -> Direct {
+    Direct::Fact { offset: offset_of!(RunFacts, cpu) as u32, wide: false }
+}
+
+pub(super) fn direct_numa_node(_kernel: &UserKernel) -> Direct {
+    Direct::Fact { offset: offset_of!(RunFacts, numa_node) as u32, wide: false }
+}
+
+/// The first number of a run takes a seed of the kernel's, which is r1.
+pub(super) fn direct_random(kernel: &UserKernel) -> Direct {
+    let seeds = std::ptr::from_ref(&kernel.seeds).expose_provenance() as u64;
+    Direct::Function { function: direct_prandom, data: Some(seeds) }
+}
+
+/// # Safety
+/// As [`skep_engine::DirectFunction`] says; r1 is the address of the seeds of the kernel that runs the program.
+unsafe extern "C" fn direct_prandom(seeds: u64, _: u64, _: u64, _: u64, _: u64, facts: *mut RunFacts) -> u64 {
+    // SAFETY: the contract of this function.
+    let (state, seeds) =
+        unsafe { (&mut (*facts).random, &*std::ptr::with_exposed_provenance::<AtomicU64>(seeds as usize)) };
+    u64::from(random::next(state, seeds))
 }
 
 /// `u64 bpf_get_attach_cookie(context)`

@@ -1,10 +1,14 @@
 //! `BPF_MAP_TYPE_ARRAY`: values side by side, all there from the beginning.
 
-use super::{Definition, MapImplementation, NewValue, Side, ValueFormat, Visit, flags, index_of, next_index};
+use super::direct::{self, ElementSizes};
+use super::{
+    Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index,
+};
 use crate::cpus::Run;
 use crate::memory::{Region, Shared};
 use skep_abi::errno::Errno;
 use skep_abi::map_type::MapFlags;
+use skep_engine::Direct;
 
 /// The values in one region, each at a multiple of eight bytes.
 pub(crate) struct Array {
@@ -63,7 +67,7 @@ impl MapImplementation for Array {
         Ok(())
     }
 
-    fn delete(&self, _key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, _key: &[u8], _side: Side) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 
@@ -95,7 +99,29 @@ impl MapImplementation for Array {
         Some(self.values.bytes())
     }
 
+    fn direct(&self, operation: Operation) -> Option<Direct> {
+        match operation {
+            Operation::Lookup => Some(Direct::Array {
+                values: self.values.bytes().address(),
+                stride: u32::try_from(self.format.stride()).ok()?,
+                count: self.count,
+            }),
+            Operation::Update => direct::on(self, direct::update::<Array>),
+            _ => None,
+        }
+    }
+
     fn memory_usage(&self) -> u64 {
         self.values.bytes().len() as u64
+    }
+}
+
+impl ElementSizes for Array {
+    fn key_size(&self) -> usize {
+        4
+    }
+
+    fn value_size(&self) -> usize {
+        self.format.size
     }
 }

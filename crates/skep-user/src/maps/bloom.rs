@@ -81,7 +81,7 @@ impl MapImplementation for BloomFilter {
         self.push(value.data()?, flags)
     }
 
-    fn delete(&self, _key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, _key: &[u8], _side: Side) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
 

@@ -1,33 +1,32 @@
 //! `BPF_MAP_TYPE_HASH`, `PERCPU_HASH`, `LRU_HASH` and `LRU_PERCPU_HASH`: one table, values per CPU or not, evicting or not.
-//!
-//! Lock order: the clock's lock before a bucket's.
 
-use super::hash_table::HashTable;
-use super::{Definition, MapImplementation, NewValue, Side, ValueFormat, Visit, flags};
-use crate::cpus::Run;
-use crate::memory::{Element, Shared};
+use super::hash_direct;
+use super::hash_table::{HashTable, LockedBucket, Place, TableSpec};
+use super::key::{Key, with_key};
+use super::lru::{Full, Lru};
+use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags};
+use crate::cpus::{Cpus, Run};
+use crate::memory::{Element, Layout, Shared};
 use skep_abi::errno::Errno;
-use skep_abi::map_type::MapType;
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use skep_abi::map_type::{MapFlags, MapType};
+use skep_engine::Direct;
+use std::sync::Arc;
 
 /// A hash map.
 pub(crate) struct Hash {
-    table: HashTable,
-    values: Values,
-    /// Keys in the order in which the clock hand passes them; only evicting maps have it.
-    clock: Option<Mutex<VecDeque<Box<[u8]>>>>,
+    pub(super) table: HashTable,
+    pub(super) values: Values,
+    /// Only evicting maps have it.
+    pub(super) lru: Option<Lru>,
+    cpus: Arc<Cpus>,
 }
 
 /// How the bytes of an element's value are laid out.
-struct Values {
-    format: ValueFormat,
+pub(super) struct Values {
+    pub(super) format: ValueFormat,
     /// One value per CPU, at multiples of eight bytes.
-    per_cpu: Option<usize>,
+    pub(super) per_cpu: Option<usize>,
 }
-
-/// The mark of an element that a program used since the clock hand passed it.
-const REFERENCED: u32 = 1;
 
 impl Hash {
     /// Makes the map.
@@ -37,79 +36,196 @@ impl Hash {
     pub(crate) fn new(definition: &Definition) -> Result<Hash, Errno> {
         let per_cpu = matches!(definition.map_type, MapType::PerCpuHash | MapType::LruPerCpuHash);
         let evicts = matches!(definition.map_type, MapType::LruHash | MapType::LruPerCpuHash);
-        let values = Values { format: definition.value.clone(), per_cpu: per_cpu.then(|| definition.cpus.count()) };
-        let (cpus, seed) = (definition.cpus.clone(), definition.seed);
-        let table = HashTable::new(definition.max_entries, definition.key_size, values.size(), seed, cpus)?;
-        Ok(Hash { table, values, clock: evicts.then(Mutex::default) })
+        let cpus = definition.cpus.clone();
+        let values = Values { format: definition.value.clone(), per_cpu: per_cpu.then(|| cpus.count()) };
+        let own_lists = definition.flags.contains(MapFlags::NO_COMMON_LRU);
+        let capacity = if own_lists { of_lists(definition.max_entries, cpus.count()) } else { definition.max_entries };
+        let lru = evicts.then(|| if own_lists { Lru::per_cpu(capacity, cpus.count()) } else { Lru::common() });
+        let layout = Layout { header: evicts, key_size: definition.key_size, value_size: values.size() };
+        let preallocated = !definition.flags.contains(MapFlags::NO_PREALLOC);
+        let table = HashTable::new(TableSpec { capacity, layout, seed: definition.seed, preallocated }, cpus.clone())?;
+        Ok(Hash { table, values, lru, cpus })
     }
 
-    /// Makes room in an evicting map: the clock hand passes elements that were used since it was last there, and removes
-    /// the first that was not. Linux keeps active and inactive lists; both forget what was not looked at for longest.
-    fn evict(&self, clock: &Mutex<VecDeque<Box<[u8]>>>) {
-        let mut order = clock.lock().unwrap_or_else(PoisonError::into_inner);
-        // Every element may get one second chance.
-        for _ in 0..=2 * order.len() {
-            let Some(key) = order.pop_front() else { return };
-            let bucket = self.table.lock(&key);
-            match bucket.find(&key) {
-                Some(element) if element.mark() == REFERENCED => {
-                    element.set_mark(0);
-                    drop(bucket);
-                    order.push_back(key);
+    /// The element of a key is in use.
+    #[inline(always)]
+    pub(super) fn touch(&self, element: Element) {
+        if self.lru.is_some() {
+            Lru::touch(&self.table, element);
+        }
+    }
+
+    /// Creates or replaces an element. `source` has been checked, the flags too.
+    #[inline]
+    pub(super) fn update_key<K: Key>(&self, key: K, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+        // Per-CPU values are written in place by their CPU; locked values under their lock.
+        let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
+        if let Some(lru) = &self.lru {
+            return self.update_evicting(lru, key, source, flags, side, in_place);
+        }
+        let bucket = self.table.lock(key);
+        let old = bucket.find();
+        check_existence(old.is_some(), flags)?;
+        if let Some(old) = old.filter(|_| in_place) {
+            return self.write_in_place(old.element, source, flags, side);
+        }
+        bucket.insert(old, side.cpu(), |value| {
+            self.values.write(value, source, side, true);
+            Ok(())
+        })
+    }
+
+    fn write_in_place(&self, element: Element, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+        let value = self.table.value(element);
+        let _guard = self.values.format.guard(value, flags)?;
+        self.values.write(value, source, side, false);
+        self.touch(element);
+        Ok(())
+    }
+
+    /// An element comes into its list before it is linked, and leaves it after it is unlinked: only so can nobody find
+    /// one that is in no list.
+    fn update_evicting<K: Key>(
+        &self,
+        lru: &Lru,
+        key: K,
+        source: &[u8],
+        flags: u64,
+        side: Side,
+        in_place: bool,
+    ) -> Result<(), Errno> {
+        let (table, slab) = (&self.table, self.table.slab());
+        let cpu = side.cpu().unwrap_or_else(|| self.cpus.last());
+        // Others may take the room, or make or remove the element, between one step and the next.
+        for _ in 0..64 {
+            if in_place {
+                let bucket = table.lock(key);
+                let old = bucket.find();
+                check_existence(old.is_some(), flags)?;
+                if let Some(old) = old {
+                    return self.write_in_place(old.element, source, flags, side);
                 }
-                Some(element) => {
-                    bucket.remove(element);
-                    return;
+            }
+            let exists = match side {
+                Side::Program { .. } => table.find_key(key).is_some(),
+                Side::User => table.lock(key).find().is_some(),
+            };
+            check_existence(exists, flags)?;
+            let element = slab.allocate(side.cpu()).ok_or(Errno::ENOMEM)?;
+            key.write(slab.key(element));
+            self.values.write(slab.value(element), source, side, true);
+            match lru.add(table, element, cpu, table.home(key), !exists) {
+                Ok(None) => {}
+                Ok(Some(victim)) => slab.retire(victim, side.cpu()),
+                Err(Full) => {
+                    slab.give_back(element, side.cpu());
+                    continue;
                 }
-                None => {}
+            }
+            match link_listed(&table.lock(key), element, !exists) {
+                Ok(None) => return Ok(()),
+                Ok(Some(old)) => {
+                    self.forget(lru, old.element, side);
+                    return Ok(());
+                }
+                Err(errno) => {
+                    self.forget(lru, element, side);
+                    if !exists {
+                        table.give_room();
+                    }
+                    if errno != CHANGED {
+                        return Err(errno);
+                    }
+                }
+            }
+        }
+        Err(Errno::ENOMEM)
+    }
+
+    /// Takes an unlinked element out of its list, to be used again.
+    fn forget(&self, lru: &Lru, element: Element, side: Side) {
+        lru.remove(&self.table, element);
+        self.table.slab().retire(element, side.cpu());
+    }
+
+    /// Removes an element.
+    #[inline]
+    pub(super) fn delete_key<K: Key>(&self, key: K, side: Side) -> Result<(), Errno> {
+        let bucket = self.table.lock(key);
+        let place = bucket.find().ok_or(Errno::ENOENT)?;
+        self.remove(bucket, place, side);
+        Ok(())
+    }
+
+    fn remove<K: Key>(&self, bucket: LockedBucket<'_, K>, place: Place, side: Side) {
+        match &self.lru {
+            None => bucket.remove(place, side.cpu()),
+            Some(lru) => {
+                bucket.unlink(place);
+                drop(bucket);
+                self.forget(lru, place.element, side);
+                self.table.give_room();
             }
         }
     }
 
-    /// Puts a new key behind the clock hand. Keys that were deleted stay in the order until the hand passes them, or until
-    /// they are half of it.
-    fn note_new_key(&self, clock: &Mutex<VecDeque<Box<[u8]>>>, key: &[u8]) {
-        let mut order = clock.lock().unwrap_or_else(PoisonError::into_inner);
-        if order.len() > 2 * self.table.capacity() + 64 {
-            let mut seen = HashSet::new();
-            order.retain(|key| seen.insert(key.clone()) && self.table.lock(key).find(key).is_some());
-        }
-        order.push_back(key.into());
-    }
-
-    fn touch(&self, element: Element) {
-        if self.clock.is_some() && element.mark() != REFERENCED {
-            element.set_mark(REFERENCED);
-        }
-    }
-
-    fn try_update(&self, key: &[u8], source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+    fn take_key<K: Key>(&self, key: K, flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         let bucket = self.table.lock(key);
-        let old = bucket.find(key);
-        match old {
-            Some(_) if flags & !flags::LOCK == flags::NO_EXIST => return Err(Errno::EEXIST),
-            None if flags & !flags::LOCK == flags::EXIST => return Err(Errno::ENOENT),
-            _ => {}
-        }
-        // Per-CPU values are written in place by their CPU; locked values under their lock.
-        let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
-        if let Some(old) = old.filter(|_| in_place) {
-            let value = self.table.value(old);
-            let _guard = self.values.format.guard(value, flags)?;
-            self.values.write(value, source, side, false);
-            self.touch(old);
-            return Ok(());
-        }
-        let (element, ()) = bucket.insert(key, old, |value| {
-            self.values.write(value, source, side, true);
-            Ok(())
-        })?;
-        element.set_mark(0);
-        if let (Some(clock), None) = (&self.clock, old) {
-            drop(bucket);
-            self.note_new_key(clock, key);
+        let place = bucket.find().ok_or(Errno::ENOENT)?;
+        let value = self.table.value(place.element);
+        let guard = self.values.format.guard(value, flags)?;
+        self.values.read(value, to);
+        // Before the element may be used again.
+        drop(guard);
+        self.remove(bucket, place, Side::User);
+        Ok(())
+    }
+
+    fn read_key<K: Key>(&self, key: K, flags: u64, to: &mut [u8]) -> Result<(), Errno> {
+        let bucket = self.table.lock(key);
+        let value = self.table.value(bucket.find().ok_or(Errno::ENOENT)?.element);
+        let _guard = self.values.format.guard(value, flags)?;
+        self.values.read(value, to);
+        Ok(())
+    }
+
+    /// What is checked before anything else of an update.
+    #[inline]
+    pub(super) fn check_flags(&self, flags: u64) -> Result<(), Errno> {
+        super::check_update_flags(flags)?;
+        if flags & flags::LOCK != 0 && self.values.format.spin_lock.is_none() {
+            return Err(Errno::EINVAL);
         }
         Ok(())
+    }
+}
+
+/// Somebody else made or removed the element meanwhile.
+const CHANGED: Errno = Errno::EAGAIN;
+
+/// Links an element that is in its list, and says what it replaced. It replaces one exactly where it is not `fresh`.
+fn link_listed<K: Key>(bucket: &LockedBucket<'_, K>, element: Element, fresh: bool) -> Result<Option<Place>, Errno> {
+    match bucket.find() {
+        Some(old) if !fresh => {
+            bucket.replace(old, element);
+            Ok(Some(old))
+        }
+        None if fresh => bucket.link(element).map(|()| None),
+        _ => Err(CHANGED),
+    }
+}
+
+/// Elements that a map with lists for each CPU has: as many for each.
+fn of_lists(max_entries: u32, cpus: usize) -> u32 {
+    let cpus = cpus as u32;
+    max_entries.checked_next_multiple_of(cpus).unwrap_or(max_entries - max_entries % cpus)
+}
+
+fn check_existence(exists: bool, flags: u64) -> Result<(), Errno> {
+    match flags & !flags::LOCK {
+        flags::NO_EXIST if exists => Err(Errno::EEXIST),
+        flags::EXIST if !exists => Err(Errno::ENOENT),
+        _ => Ok(()),
     }
 }
 
@@ -118,7 +234,9 @@ impl Values {
         self.per_cpu.map_or(self.format.size, |cpus| cpus * self.format.stride())
     }
 
-    fn of_cpu<'a>(&self, value: Shared<'a>, cpu: usize) -> Option<Shared<'a>> {
+    /// The value of a CPU, or the only one.
+    #[inline]
+    pub(super) fn of_cpu<'a>(&self, value: Shared<'a>, cpu: usize) -> Option<Shared<'a>> {
         match self.per_cpu {
             None => Some(value),
             Some(cpus) if cpu < cpus => Some(value.part(cpu * self.format.stride(), self.format.size)),
@@ -135,6 +253,7 @@ impl Values {
     }
 
     /// Writes a value; in a `fresh` element, what is not written becomes zero.
+    #[inline]
     fn write(&self, value: Shared<'_>, source: &[u8], side: Side, fresh: bool) {
         if fresh && (self.per_cpu.is_some() || !self.format.kernel_fields.is_empty()) {
             value.zero();
@@ -160,35 +279,17 @@ impl MapImplementation for Hash {
     }
 
     fn read(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
-        let bucket = self.table.lock(key);
-        let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        let value = self.table.value(element);
-        let _guard = self.values.format.guard(value, flags)?;
-        self.values.read(value, to);
-        Ok(())
+        with_key!(self.table.shape(), key, key => self.read_key(key, flags, to))
     }
 
     fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, side: Side) -> Result<(), Errno> {
-        super::check_update_flags(flags)?;
-        if flags & flags::LOCK != 0 && self.values.format.spin_lock.is_none() {
-            return Err(Errno::EINVAL);
-        }
+        self.check_flags(flags)?;
         let source = value.data()?;
-        let Some(clock) = &self.clock else { return self.try_update(key, source, flags, side) };
-        // Other writers may fill the room again before this one gets to it.
-        for _ in 0..64 {
-            match self.try_update(key, source, flags, side) {
-                Err(Errno::E2BIG) => self.evict(clock),
-                done => return done,
-            }
-        }
-        Err(Errno::ENOMEM)
+        with_key!(self.table.shape(), key, key => self.update_key(key, source, flags, side))
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
-        let bucket = self.table.lock(key);
-        bucket.remove(bucket.find(key).ok_or(Errno::ENOENT)?);
-        Ok(())
+    fn delete(&self, key: &[u8], side: Side) -> Result<(), Errno> {
+        with_key!(self.table.shape(), key, key => self.delete_key(key, side))
     }
 
     fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<(), Errno> {
@@ -196,15 +297,7 @@ impl MapImplementation for Hash {
     }
 
     fn take(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
-        let bucket = self.table.lock(key);
-        let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        let value = self.table.value(element);
-        let guard = self.values.format.guard(value, flags)?;
-        self.values.read(value, to);
-        // Before the element may be used again.
-        drop(guard);
-        bucket.remove(element);
-        Ok(())
+        with_key!(self.table.shape(), key, key => self.take_key(key, flags, to))
     }
 
     fn user_value_size(&self) -> usize {
@@ -216,12 +309,16 @@ impl MapImplementation for Hash {
         let _ = self.table.for_each(run, |element| {
             visited += 1;
             let value = self.values.of_cpu(self.table.value(element), run.cpu() as usize);
-            visit(element.key_address(), value.map_or(0, Shared::address))
+            visit(self.table.slab().key_address(element), value.map_or(0, Shared::address))
         });
         Ok(visited)
     }
 
     fn memory_usage(&self) -> u64 {
         self.table.memory_usage()
+    }
+
+    fn direct(&self, operation: Operation) -> Option<Direct> {
+        hash_direct::direct(self, operation)
     }
 }

@@ -1,11 +1,13 @@
 //! `BPF_MAP_TYPE_HASH_OF_MAPS`: maps by key.
 
-use super::hash_table::HashTable;
+use super::hash_table::{HashTable, TableSpec};
+use super::key::{Key, with_key};
 use super::{Definition, InnerShape, MapImplementation, NewValue, Side, flags};
 use crate::cpus::{Cpus, Run};
-use crate::memory::{ObjectCell, Shared};
+use crate::memory::{Layout, ObjectCell, Shared};
 use crate::objects::Map;
 use skep_abi::errno::Errno;
+use skep_abi::map_type::MapFlags;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -30,15 +32,50 @@ impl HashOfMaps {
     /// E2BIG, ENOMEM.
     pub(crate) fn new(definition: &Definition, inner: InnerShape) -> Result<Self, Errno> {
         let cpus = definition.cpus.clone();
-        let table = HashTable::new(definition.max_entries, definition.key_size, 8, definition.seed, cpus.clone())?;
+        let layout = Layout { header: false, key_size: definition.key_size, value_size: 8 };
+        let preallocated = !definition.flags.contains(MapFlags::NO_PREALLOC);
+        let spec = TableSpec { capacity: definition.max_entries, layout, seed: definition.seed, preallocated };
+        let table = HashTable::new(spec, cpus.clone())?;
         Ok(HashOfMaps { table, inner, cpus })
     }
 
-    fn get(&self, key: &[u8]) -> Option<Arc<Map>> {
+    fn get<K: Key>(&self, key: K) -> Option<Arc<Map>> {
         let bucket = self.table.lock(key);
-        let element = bucket.find(key)?;
+        let place = bucket.find()?;
         // SAFETY: writers of a cell hold its bucket's lock, which we hold.
-        unsafe { cell(self.table.value(element)).get() }
+        unsafe { cell(self.table.value(place.element)).get() }
+    }
+
+    fn put<K: Key>(&self, key: K, map: Arc<Map>, flags: u64, side: Side) -> Result<(), Errno> {
+        let bucket = self.table.lock(key);
+        let old = bucket.find();
+        match old {
+            Some(_) if flags == flags::NO_EXIST => return Err(Errno::EEXIST),
+            None if flags == flags::EXIST => return Err(Errno::ENOENT),
+            _ => {}
+        }
+        if let Some(old) = old {
+            // One store: programs find the one map or the other.
+            cell(self.table.value(old.element)).replace(Some(map), &self.cpus);
+            return Ok(());
+        }
+        bucket.insert(None, side.cpu(), |value| {
+            value.zero();
+            cell(value).replace(Some(map), &self.cpus);
+            Ok(())
+        })
+    }
+
+    fn remove<K: Key>(&self, key: K, side: Side) -> Result<(), Errno> {
+        let bucket = self.table.lock(key);
+        let place = bucket.find().ok_or(Errno::ENOENT)?;
+        bucket.unlink(place);
+        // Before the element may be used again. Programs that found it find the map in it until they end.
+        // SAFETY: whoever uses the element again makes its cell anew.
+        unsafe { cell(self.table.value(place.element)).retire(&self.cpus) };
+        self.table.slab().retire(place.element, side.cpu());
+        self.table.give_room();
+        Ok(())
     }
 }
 
@@ -49,39 +86,20 @@ impl MapImplementation for HashOfMaps {
     }
 
     fn read(&self, key: &[u8], _flags: u64, to: &mut [u8]) -> Result<(), Errno> {
-        let map = self.get(key).ok_or(Errno::ENOENT)?;
+        let map = with_key!(self.table.shape(), key, key => self.get(key)).ok_or(Errno::ENOENT)?;
         to[..4].copy_from_slice(&map.id().to_ne_bytes());
         Ok(())
     }
 
-    fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, _side: Side) -> Result<(), Errno> {
+    fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, side: Side) -> Result<(), Errno> {
         let NewValue::Descriptor(fd, descriptors) = value else { return Err(Errno::EINVAL) };
         let map = self.inner.check(descriptors.map(fd)?)?;
         super::check_update_flags(flags)?;
-        let bucket = self.table.lock(key);
-        let old = bucket.find(key);
-        match old {
-            Some(_) if flags == flags::NO_EXIST => return Err(Errno::EEXIST),
-            None if flags == flags::EXIST => return Err(Errno::ENOENT),
-            _ => {}
-        }
-        bucket.insert(key, old, |value| {
-            value.zero();
-            cell(value).replace(Some(map), &self.cpus);
-            Ok(())
-        })?;
-        if let Some(old) = old {
-            cell(self.table.value(old)).replace(None, &self.cpus);
-        }
-        Ok(())
+        with_key!(self.table.shape(), key, key => self.put(key, map, flags, side))
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
-        let bucket = self.table.lock(key);
-        let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        bucket.remove(element);
-        cell(self.table.value(element)).replace(None, &self.cpus);
-        Ok(())
+    fn delete(&self, key: &[u8], side: Side) -> Result<(), Errno> {
+        with_key!(self.table.shape(), key, key => self.remove(key, side))
     }
 
     fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<(), Errno> {

@@ -1,97 +1,206 @@
-//! The table under all hash maps: chained buckets that programs walk without a lock.
+//! The table under all hash maps. See `docs/decisions` for why it is made like this.
 //!
-//! * Writers hold the lock of their bucket's stripe; readers are programs in a run, or hold that lock too.
-//! * A new element is complete before it is linked, at the front of its chain. A replaced one is unlinked after its
-//!   successor is linked, so that a key that exists is always found.
-//! * Unlinked elements keep their links, and are not reused under a run: whoever stands on one finds the way on.
+//! * A hash selects a [`Bucket`], which programs search without a lock. What does not fit is in further buckets that continue
+//!   it, and belong to it alone.
+//! * Elements never move: whoever finds one has its address until the run ends. A new value of a key is a new element
+//!   that takes the place of the old one by one store.
+//! * Writers hold the lock of their bucket; readers are programs in a run, or hold that lock too.
 
+use super::bucket::{Bucket, PLACES, tag_of};
+use super::key::{Key, KeyShape, Seed, with_key};
 use crate::cpus::{Cpus, Run};
-use crate::memory::{Element, Link, Region, Shared, Slab};
+use crate::memory::{Atomics, Element, Layout, Pool, Shared, Slab, Table};
 use skep_abi::errno::Errno;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const STRIPES: usize = 256;
-/// The link that chains a bucket.
-const NEXT: usize = 0;
+// SAFETY: a bucket is atomics and nothing else, aligned to a cache line.
+unsafe impl Atomics for Bucket {}
+
+/// Elements of a full table for each bucket: few enough that most buckets hold all of theirs.
+const ELEMENTS_OF_BUCKET: usize = 8;
+/// Buckets beyond those that a full table needs at most: runs may keep unlinked ones from being used again.
+const SPARE_BUCKETS: usize = 64;
 
 /// A hash table of fixed capacity.
 pub(crate) struct HashTable {
-    buckets: Region,
-    mask: u32,
-    stripes: Box<[Mutex<()>]>,
+    /// First those that hashes select, then those that continue others.
+    buckets: Table<Bucket>,
+    mask: usize,
+    further: Pool,
     slab: Slab,
-    count: AtomicUsize,
+    count: Count,
     capacity: usize,
     key_size: usize,
-    seed: u64,
+    shape: KeyShape,
+    seed: Seed,
     cpus: Arc<Cpus>,
 }
 
-/// A bucket whose writers are kept out.
-pub(crate) struct LockedBucket<'a> {
+/// Written by every insertion: on cache lines of its own.
+#[repr(align(128))]
+struct Count(AtomicUsize);
+
+/// What a table is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TableSpec {
+    /// Most elements.
+    pub(crate) capacity: u32,
+    /// What is in an element.
+    pub(crate) layout: Layout,
+    /// What makes its hashes its own.
+    pub(crate) seed: u64,
+    /// Memory for all elements is there from the beginning.
+    pub(crate) preallocated: bool,
+}
+
+/// Where an element is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The bucket before that of the element, where the latter continues another.
+    before: usize,
+    bucket: usize,
+    place: usize,
+    /// The element.
+    pub(crate) element: Element,
+}
+
+/// A bucket whose writers are kept out, and a key that belongs there.
+pub(crate) struct LockedBucket<'a, K> {
     table: &'a HashTable,
-    head: Link<'a>,
-    hash: u32,
-    _stripe: MutexGuard<'a, ()>,
+    home: usize,
+    tag: u8,
+    key: K,
 }
 
 impl HashTable {
-    /// A table for `capacity` elements of these sizes.
+    /// Makes the table.
     ///
     /// # Errors
-    /// E2BIG if the buckets cannot be addressed, ENOMEM if there is no memory for them.
-    pub(crate) fn new(
-        capacity: u32,
-        key_size: usize,
-        value_size: usize,
-        seed: u64,
-        cpus: Arc<Cpus>,
-    ) -> Result<HashTable, Errno> {
-        let buckets = capacity.checked_next_power_of_two().ok_or(Errno::E2BIG)?;
+    /// E2BIG if it cannot be addressed, ENOMEM if there is no memory for it.
+    pub(crate) fn new(spec: TableSpec, cpus: Arc<Cpus>) -> Result<HashTable, Errno> {
+        let capacity = spec.capacity as usize;
+        let homes = capacity.div_ceil(ELEMENTS_OF_BUCKET).next_power_of_two();
+        let further = capacity / PLACES + SPARE_BUCKETS;
+        // Numbers of buckets have 31 bits.
+        if homes + further >= 1 << 31 {
+            return Err(Errno::E2BIG);
+        }
+        let buckets = Table::new(homes + further + 1).ok_or(Errno::ENOMEM)?;
+        let slab = Slab::new(spec.capacity, spec.layout, cpus.clone()).ok_or(Errno::ENOMEM)?;
+        if spec.preallocated && !(buckets.populate(homes) && slab.populate(spec.capacity)) {
+            return Err(Errno::ENOMEM);
+        }
         Ok(HashTable {
-            buckets: Region::new(buckets as usize * 8).ok_or(Errno::ENOMEM)?,
-            mask: buckets - 1,
-            stripes: (0..STRIPES.min(buckets as usize)).map(|_| Mutex::default()).collect(),
-            slab: Slab::new(key_size, value_size).ok_or(Errno::E2BIG)?,
-            count: AtomicUsize::new(0),
-            capacity: capacity as usize,
-            key_size,
-            seed,
+            buckets,
+            mask: homes - 1,
+            further: Pool::new(further as u32, 0),
+            slab,
+            count: Count(AtomicUsize::new(0)),
+            capacity,
+            key_size: spec.layout.key_size,
+            shape: KeyShape::of(spec.layout.key_size),
+            seed: Seed::new(spec.seed),
             cpus,
         })
     }
 
     /// Number of elements.
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Relaxed)
+        self.count.0.load(Relaxed)
     }
 
-    /// Number of elements it may hold.
-    pub(crate) fn capacity(&self) -> usize {
-        self.capacity
+    /// Bytes of a key.
+    pub(crate) fn key_size(&self) -> usize {
+        self.key_size
+    }
+
+    /// How its keys travel.
+    pub(crate) fn shape(&self) -> KeyShape {
+        self.shape
     }
 
     /// Bytes of the buckets and the elements in use.
     pub(crate) fn memory_usage(&self) -> u64 {
-        self.buckets.bytes().len() as u64 + (self.len() * self.slab.stride()) as u64
+        let buckets = self.mask + 1 + self.further.touched() as usize;
+        (buckets * size_of::<Bucket>() + self.len() * self.slab.stride()) as u64
+    }
+
+    /// The elements.
+    #[inline]
+    pub(crate) fn slab(&self) -> &Slab {
+        &self.slab
     }
 
     /// The value of an element.
+    #[inline]
     pub(crate) fn value(&self, element: Element) -> Shared<'_> {
         self.slab.value(element)
     }
 
     /// The element of that key, for a program.
     pub(crate) fn find(&self, key: &[u8], _run: &Run<'_>) -> Option<Element> {
-        let hash = hash(key, self.seed);
-        find_in(self.head(hash), key, hash)
+        with_key!(self.shape, key, key => self.find_key(key))
+    }
+
+    /// The same for whoever is in a run, or holds the key's lock.
+    #[inline(always)]
+    pub(crate) fn find_key<K: Key>(&self, key: K) -> Option<Element> {
+        let hash = key.hash(self.seed);
+        let tag = tag_of(hash);
+        let mut bucket = hash as usize & self.mask;
+        loop {
+            let is_it = |number| Element::from_number(number).is_some_and(|e| key.is(self.slab.key(e)));
+            match self.buckets[bucket].find(tag, is_it) {
+                Ok((_, number)) => return Element::from_number(number),
+                Err(0) => return None,
+                Err(further) => bucket = self.mask + further as usize,
+            }
+        }
+    }
+
+    /// The bucket that an element with that key is in, or continues.
+    pub(crate) fn home<K: Key>(&self, key: K) -> usize {
+        key.hash(self.seed) as usize & self.mask
     }
 
     /// Locks the bucket of a key.
-    pub(crate) fn lock(&self, key: &[u8]) -> LockedBucket<'_> {
-        self.lock_bucket(hash(key, self.seed))
+    #[inline]
+    pub(crate) fn lock<K: Key>(&self, key: K) -> LockedBucket<'_, K> {
+        let hash = key.hash(self.seed);
+        let home = hash as usize & self.mask;
+        self.buckets[home].lock();
+        LockedBucket { table: self, home, tag: tag_of(hash), key }
+    }
+
+    /// Removes an element from its bucket, unless somebody else did. Whoever did retires it.
+    pub(crate) fn unlink(&self, element: Element, home: usize) -> bool {
+        self.buckets[home].lock();
+        let place = self.places(home).find(|place| place.element == element);
+        if let Some(place) = place {
+            self.clear(place);
+        }
+        self.buckets[home].unlock();
+        place.is_some()
+    }
+
+    /// Takes note of elements that were unlinked, or did not come into being.
+    pub(crate) fn give_room(&self) {
+        self.count.0.fetch_sub(1, Relaxed);
+    }
+
+    /// Makes sure that there is room for one more.
+    pub(crate) fn take_room(&self) -> bool {
+        // Where it is full, nobody else's cache line has to know that we asked.
+        if self.count.0.load(Relaxed) >= self.capacity {
+            return false;
+        }
+        let room = self.count.0.fetch_add(1, Relaxed) < self.capacity;
+        if !room {
+            self.give_room();
+        }
+        room
     }
 
     /// Visits all elements, for a program.
@@ -100,14 +209,7 @@ impl HashTable {
         _run: &Run<'_>,
         mut visit: impl FnMut(Element) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        for bucket in 0..=self.mask {
-            let mut next = self.head(bucket).get();
-            while let Some(element) = next {
-                visit(element)?;
-                next = element.link(NEXT);
-            }
-        }
-        ControlFlow::Continue(())
+        (0..=self.mask).try_for_each(|home| self.places(home).try_for_each(|place| visit(place.element)))
     }
 
     /// The key that follows `key` in the table's own order; the first, if there is no such key.
@@ -115,157 +217,254 @@ impl HashTable {
     /// # Errors
     /// ENOENT after the last.
     pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<(), Errno> {
-        let mut bucket = 0;
+        let mut first = 0;
         if let Some(key) = key {
-            let locked = self.lock(key);
-            if let Some(element) = locked.find(key) {
-                if let Some(following) = element.link(NEXT) {
-                    following.read_key(&mut next[..self.key_size]);
+            let (home, found) = with_key!(self.shape, key, key => {
+                let locked = self.lock(key);
+                let place = locked.find();
+                let mut places = self.places(locked.home);
+                let following = place.and_then(|place| {
+                    places.find(|other| other.element == place.element)?;
+                    places.next()
+                });
+                if let Some(following) = following {
+                    self.slab.read_key(following.element, &mut next[..self.key_size]);
                     return Ok(());
                 }
-                bucket = (locked.hash & self.mask) as usize + 1;
-            }
+                (locked.home, place.is_some())
+            });
+            first = if found { home + 1 } else { 0 };
         }
-        for bucket in bucket..=self.mask as usize {
-            if let Some(element) = self.lock_bucket(bucket as u32).head.get() {
-                element.read_key(&mut next[..self.key_size]);
+        for home in first..=self.mask {
+            // A look without the lock passes over what is empty.
+            if self.places(home).next().is_none() {
+                continue;
+            }
+            self.buckets[home].lock();
+            let place = self.places(home).next();
+            if let Some(place) = place {
+                self.slab.read_key(place.element, &mut next[..self.key_size]);
+            }
+            self.buckets[home].unlock();
+            if place.is_some() {
                 return Ok(());
             }
         }
         Err(Errno::ENOENT)
     }
 
-    fn head(&self, hash: u32) -> Link<'_> {
-        Link(self.buckets.bytes().double((hash & self.mask) as usize * 8))
+    /// The elements of a bucket and of those that continue it.
+    fn places(&self, home: usize) -> impl Iterator<Item = Place> {
+        let (mut before, mut bucket, mut place) = (home, home, 0);
+        std::iter::from_fn(move || {
+            loop {
+                if place == PLACES {
+                    let next = self.buckets[bucket].next();
+                    if next == 0 {
+                        return None;
+                    }
+                    (before, bucket, place) = (bucket, self.mask + next as usize, 0);
+                }
+                let number = self.buckets[bucket].at(place);
+                place += 1;
+                if let Some(element) = Element::from_number(number) {
+                    return Some(Place { before, bucket, place: place - 1, element });
+                }
+            }
+        })
     }
 
-    fn lock_bucket(&self, hash: u32) -> LockedBucket<'_> {
-        let stripe = (hash & self.mask) as usize % self.stripes.len();
-        let guard = self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner);
-        LockedBucket { table: self, head: self.head(hash), hash, _stripe: guard }
+    /// Empties a place of a locked bucket, and unlinks its bucket where that continues another and is empty.
+    fn clear(&self, place: Place) {
+        let bucket = &self.buckets[place.bucket];
+        bucket.clear(place.place);
+        if place.bucket != place.before && bucket.is_empty() {
+            self.buckets[place.before].set_next(bucket.next());
+            let number = (place.bucket - self.mask) as u32;
+            self.further.retire(None, number, self.cpus.epochs());
+        }
     }
 }
 
-impl LockedBucket<'_> {
-    /// The element of that key.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<Element> {
-        find_in(self.head, key, self.hash)
+impl<K: Key> LockedBucket<'_, K> {
+    /// The element of the key.
+    #[inline]
+    pub(crate) fn find(&self) -> Option<Place> {
+        let table = self.table;
+        let (mut before, mut bucket) = (self.home, self.home);
+        loop {
+            let is_it = |number| Element::from_number(number).is_some_and(|e| self.key.is(table.slab.key(e)));
+            match table.buckets[bucket].find(self.tag, is_it) {
+                Ok((place, number)) => {
+                    return Some(Place { before, bucket, place, element: Element::from_number(number)? });
+                }
+                Err(0) => return None,
+                Err(further) => (before, bucket) = (bucket, table.mask + further as usize),
+            }
+        }
+    }
+
+    /// Links an element of the key, which is not there yet.
+    ///
+    /// # Errors
+    /// ENOMEM if there is no bucket for it.
+    pub(crate) fn link(&self, element: Element) -> Result<(), Errno> {
+        let table = self.table;
+        let mut bucket = self.home;
+        loop {
+            if let Some(place) = table.buckets[bucket].vacancy() {
+                table.buckets[bucket].put(place, self.tag, element.number());
+                return Ok(());
+            }
+            match table.buckets[bucket].next() {
+                0 => break,
+                further => bucket = table.mask + further as usize,
+            }
+        }
+        let further = table.further.allocate(None, table.cpus.epochs()).ok_or(Errno::ENOMEM)?;
+        let fresh = &table.buckets[table.mask + further as usize];
+        fresh.set_next(0);
+        fresh.put(0, self.tag, element.number());
+        table.buckets[bucket].set_next(further);
+        Ok(())
+    }
+
+    /// Puts an element of the same key in the place of one that [`LockedBucket::find`] gave.
+    #[inline]
+    pub(crate) fn replace(&self, old: Place, element: Element) {
+        self.table.buckets[old.bucket].replace(old.place, element.number());
+    }
+
+    /// A complete element of the key that is not linked.
+    #[inline]
+    pub(crate) fn make<T>(
+        &self,
+        cpu: Option<u32>,
+        fill: impl FnOnce(Shared<'_>) -> Result<T, Errno>,
+    ) -> Result<(Element, T), Errno> {
+        let slab = &self.table.slab;
+        let element = slab.allocate(cpu).ok_or(Errno::ENOMEM)?;
+        self.key.write(slab.key(element));
+        match fill(slab.value(element)) {
+            Ok(extra) => Ok((element, extra)),
+            Err(errno) => {
+                slab.give_back(element, cpu);
+                Err(errno)
+            }
+        }
     }
 
     /// Links a new element whose value `fill` writes, in place of `old`, which must be what [`LockedBucket::find`] gave.
     ///
     /// # Errors
     /// E2BIG if the table is full, ENOMEM if there is no memory for the element, what `fill` says.
+    #[inline]
     pub(crate) fn insert<T>(
         &self,
-        key: &[u8],
-        old: Option<Element>,
+        old: Option<Place>,
+        cpu: Option<u32>,
         fill: impl FnOnce(Shared<'_>) -> Result<T, Errno>,
-    ) -> Result<(Element, T), Errno> {
+    ) -> Result<T, Errno> {
         let table = self.table;
-        if old.is_none() && table.count.fetch_add(1, Relaxed) >= table.capacity {
-            table.count.fetch_sub(1, Relaxed);
+        if let Some(old) = old {
+            let (element, extra) = self.make(cpu, fill)?;
+            self.replace(old, element);
+            table.slab.retire(old.element, cpu);
+            return Ok(extra);
+        }
+        if !table.take_room() {
             return Err(Errno::E2BIG);
         }
-        let made = self.make(key, fill);
-        match (&made, old) {
-            (Ok((element, _)), _) => {
-                element.set_link(NEXT, self.head.get());
-                self.head.set(Some(*element));
-                if let Some(old) = old {
-                    self.unlink(old);
-                }
+        let made = self.make(cpu, fill).and_then(|(element, extra)| match self.link(element) {
+            Ok(()) => Ok(extra),
+            Err(errno) => {
+                table.slab.give_back(element, cpu);
+                Err(errno)
             }
-            (Err(_), None) => {
-                table.count.fetch_sub(1, Relaxed);
-            }
-            (Err(_), Some(_)) => {}
+        });
+        if made.is_err() {
+            table.give_room();
         }
         made
     }
 
-    fn make<T>(&self, key: &[u8], fill: impl FnOnce(Shared<'_>) -> Result<T, Errno>) -> Result<(Element, T), Errno> {
-        let slab = &self.table.slab;
-        let element = slab.allocate(&self.table.cpus).ok_or(Errno::ENOMEM)?;
-        element.set_hash(self.hash);
-        element.write_key(key);
-        match fill(slab.value(element)) {
-            Ok(extra) => Ok((element, extra)),
-            Err(errno) => {
-                slab.give_back(element);
-                Err(errno)
-            }
-        }
+    /// Removes an element that [`LockedBucket::find`] gave; who calls retires it, and gives its room.
+    #[inline]
+    pub(crate) fn unlink(&self, place: Place) {
+        self.table.clear(place);
     }
 
     /// Removes an element that [`LockedBucket::find`] gave.
-    pub(crate) fn remove(&self, element: Element) {
-        self.unlink(element);
-        self.table.count.fetch_sub(1, Relaxed);
-    }
-
-    fn unlink(&self, element: Element) {
-        let next = element.link(NEXT);
-        if self.head.get() == Some(element) {
-            self.head.set(next);
-        } else {
-            let mut before = self.head.get();
-            while let Some(here) = before {
-                let following = here.link(NEXT);
-                if following == Some(element) {
-                    here.set_link(NEXT, next);
-                    break;
-                }
-                before = following;
-            }
-        }
-        self.table.slab.retire(element, &self.table.cpus);
+    #[inline]
+    pub(crate) fn remove(&self, place: Place, cpu: Option<u32>) {
+        self.unlink(place);
+        self.table.slab.retire(place.element, cpu);
+        self.table.give_room();
     }
 }
 
-fn find_in(head: Link<'_>, key: &[u8], hash: u32) -> Option<Element> {
-    let mut next = head.get();
-    while let Some(element) = next {
-        if element.hash() == hash && element.key_is(key) {
-            return Some(element);
-        }
-        next = element.link(NEXT);
+impl<K> Drop for LockedBucket<'_, K> {
+    #[inline]
+    fn drop(&mut self) {
+        self.table.buckets[self.home].unlock();
     }
-    None
-}
-
-/// A fast keyed hash: eight bytes at a time, folded by 128-bit multiplication.
-fn hash(key: &[u8], seed: u64) -> u32 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let fold = |state: u64, word: u64| {
-        let product = u128::from(state ^ word) * u128::from(MULTIPLIER);
-        (product as u64) ^ (product >> 64) as u64
-    };
-    let (words, rest) = key.as_chunks::<8>();
-    let mut state = seed ^ (key.len() as u64).wrapping_mul(MULTIPLIER);
-    for word in words {
-        state = fold(state, u64::from_ne_bytes(*word));
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        state = fold(state, u64::from_ne_bytes(last));
-    }
-    fold(state, seed) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::maps::key::OneWord;
+    use std::collections::HashSet;
+
+    /// All keys in one bucket.
+    #[derive(Clone, Copy)]
+    struct Colliding(u64);
+
+    impl Key for Colliding {
+        fn hash(self, _seed: Seed) -> u64 {
+            0
+        }
+
+        fn is(self, words: &[std::sync::atomic::AtomicU64]) -> bool {
+            OneWord(self.0).is(words)
+        }
+
+        fn write(self, words: &[std::sync::atomic::AtomicU64]) {
+            OneWord(self.0).write(words);
+        }
+    }
 
     #[test]
-    fn the_hash_spreads_small_integers() {
-        let mut used = [false; 1024];
-        for i in 0..1024u32 {
-            used[(hash(&i.to_ne_bytes(), 7) & 1023) as usize] = true;
+    fn a_bucket_grows_and_shrinks_and_loses_nothing() {
+        let cpus = Arc::new(Cpus::new(1));
+        let layout = Layout { header: false, key_size: 8, value_size: 8 };
+        let spec = TableSpec { capacity: 100, layout, seed: 1, preallocated: false };
+        let table = HashTable::new(spec, cpus.clone()).expect("small");
+        for round in 0..200_u64 {
+            for key in 0..100 {
+                let bucket = table.lock(Colliding(key));
+                let old = bucket.find();
+                assert!(old.is_none(), "round {round}, key {key}");
+                bucket.insert(old, None, |_| Ok(())).expect("room");
+            }
+            assert_eq!(table.lock(Colliding(100)).insert(None, None, |_| Ok(())), Err(Errno::E2BIG));
+            let mut seen = HashSet::new();
+            let run = cpus.enter();
+            let _ = table.for_each(&run, |element| {
+                seen.insert(element.number());
+                ControlFlow::Continue(())
+            });
+            assert_eq!(seen.len(), 100);
+            // In another order every time.
+            for key in (0..100).map(|key| (key * 37 + round) % 100) {
+                assert!(table.find_key(Colliding(key)).is_some());
+                let bucket = table.lock(Colliding(key));
+                let place = bucket.find().expect("it is there");
+                bucket.remove(place, Some(run.cpu()));
+                drop(bucket);
+                assert!(table.find_key(Colliding(key)).is_none());
+            }
+            assert_eq!(table.len(), 0);
         }
-        // A random function leaves about 1/e of the buckets empty.
-        let empty = used.iter().filter(|u| !**u).count();
-        assert!(empty < 450, "{empty} of 1024 buckets empty");
     }
 }

@@ -4,13 +4,19 @@
 
 mod array;
 mod bloom;
+mod bucket;
+pub(crate) mod direct;
 mod hash;
+mod hash_direct;
 mod hash_of_maps;
 mod hash_table;
 mod inner;
+mod key;
 mod lpm_trie;
+mod lru;
 mod object_array;
 mod per_cpu_array;
+mod prefix_index;
 mod queue_stack;
 mod redirect;
 pub(crate) mod ringbuf;
@@ -26,6 +32,7 @@ use crate::memory::Shared;
 use crate::wait::Signal;
 use skep_abi::errno::Errno;
 use skep_abi::map_type::{MapFlags, MapType};
+use skep_engine::Direct;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -85,6 +92,37 @@ pub(crate) enum NewValue<'a> {
     Descriptor(i32, &'a dyn Descriptors),
 }
 
+impl Side {
+    /// The CPU whose lists of free elements may be used: the caller holds it.
+    pub(crate) fn cpu(self) -> Option<u32> {
+        match self {
+            Side::User => None,
+            Side::Program { cpu } => Some(cpu),
+        }
+    }
+}
+
+/// What helpers do to maps, for [`MapImplementation::direct`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// r1 map, r2 key: the address of the value or 0.
+    Lookup,
+    /// r1 map, r2 key, r3 value, r4 flags.
+    Update,
+    /// r1 map, r2 key.
+    Delete,
+    /// r1 map, r2 value, r3 flags.
+    Push,
+    /// r1 map, r2 where to put the value.
+    Pop,
+    /// r1 map, r2 where to put the value, or the value to ask for.
+    Peek,
+    /// r1 map, r2 bytes, r3 flags: the address of a record or 0.
+    RingReserve,
+    /// r1 map, r2 data, r3 bytes, r4 flags.
+    RingOutput,
+}
+
 impl<'a> NewValue<'a> {
     fn data(self) -> Result<&'a [u8], Errno> {
         match self {
@@ -138,7 +176,7 @@ pub(crate) trait MapImplementation: Send + Sync {
     fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, side: Side) -> Result<(), Errno>;
 
     /// Removes an element.
-    fn delete(&self, key: &[u8]) -> Result<(), Errno>;
+    fn delete(&self, key: &[u8], side: Side) -> Result<(), Errno>;
 
     /// The key after `key`; the first for `None` and for a key that is not there.
     fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<(), Errno>;
@@ -170,6 +208,13 @@ pub(crate) trait MapImplementation: Send + Sync {
 
     /// Bytes it uses, about.
     fn memory_usage(&self) -> u64;
+
+    /// What a compiled program may do in the place of a helper call that works on this map; `None` where it must call the
+    /// helper. See [`Direct`]: addresses and functions stay good for as long as the map lives.
+    fn direct(&self, operation: Operation) -> Option<Direct> {
+        let _ = operation;
+        None
+    }
 
     /// What the type can do beyond elements.
     fn kind(&self) -> Kind<'_> {
@@ -214,10 +259,10 @@ pub(crate) fn create(definition: &Definition, inner: Option<InnerShape>) -> Resu
         MapType::PerfEventArray => Box::new(object_array::PerfEventArray::new(definition)?),
         MapType::ArrayOfMaps => Box::new(object_array::ArrayOfMaps::new(definition, inner()?)?),
         MapType::HashOfMaps => Box::new(hash_of_maps::HashOfMaps::new(definition, inner()?)?),
-        MapType::Ringbuf => Box::new(RingBuffer::new(definition)?),
+        MapType::Ringbuf => RingBuffer::new(definition)?,
         MapType::StackTrace => Box::new(stack_trace::StackTraces::new(definition)?),
         MapType::LpmTrie => Box::new(lpm_trie::LpmTrie::new(definition)?),
-        MapType::Queue | MapType::Stack => Box::new(queue_stack::QueueStack::new(definition)),
+        MapType::Queue | MapType::Stack => Box::new(queue_stack::QueueStack::new(definition)?),
         MapType::BloomFilter => Box::new(bloom::BloomFilter::new(definition)?),
         MapType::Devmap | MapType::DevmapHash | MapType::Cpumap => {
             Box::new(redirect::RedirectTargets::new(definition)?)

@@ -97,7 +97,7 @@ impl MapImplementation for ProgramArray {
         })
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, key: &[u8], _side: Side) -> Result<(), Errno> {
         delete(&self.programs, key)
     }
 
@@ -146,7 +146,7 @@ impl MapImplementation for PerfEventArray {
         update(&self.events, key, value, flags, |descriptors, fd| descriptors.perf_event(fd))
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, key: &[u8], _side: Side) -> Result<(), Errno> {
         delete(&self.events, key)
     }
 
@@ -196,7 +196,7 @@ impl MapImplementation for ArrayOfMaps {
         update(&self.maps, key, value, flags, |descriptors, fd| self.inner.check(descriptors.map(fd)?))
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, key: &[u8], _side: Side) -> Result<(), Errno> {
         delete(&self.maps, key)
     }
 

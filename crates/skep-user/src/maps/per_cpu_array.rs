@@ -1,9 +1,13 @@
 //! `BPF_MAP_TYPE_PERCPU_ARRAY`: an array per virtual CPU.
 
-use super::{Definition, MapImplementation, NewValue, Side, ValueFormat, Visit, flags, index_of, next_index};
+use super::direct::{self, ElementSizes};
+use super::{
+    Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index,
+};
 use crate::cpus::Run;
 use crate::memory::{PAGE, Region, Shared};
 use skep_abi::errno::Errno;
+use skep_engine::Direct;
 
 /// One array after the other, each on its own pages, so that CPUs share no cache line.
 pub(crate) struct PerCpuArray {
@@ -84,7 +88,7 @@ impl MapImplementation for PerCpuArray {
         Ok(())
     }
 
-    fn delete(&self, _key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, _key: &[u8], _side: Side) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 
@@ -108,7 +112,30 @@ impl MapImplementation for PerCpuArray {
         Ok(visited)
     }
 
+    fn direct(&self, operation: Operation) -> Option<Direct> {
+        match operation {
+            Operation::Lookup => Some(Direct::PerCpuArray {
+                values: self.values.bytes().address(),
+                stride: u32::try_from(self.format.stride()).ok()?,
+                count: self.count,
+                cpu_stride: self.cpu_stride as u64,
+            }),
+            Operation::Update => direct::on(self, direct::update::<PerCpuArray>),
+            _ => None,
+        }
+    }
+
     fn memory_usage(&self) -> u64 {
         self.values.bytes().len() as u64
+    }
+}
+
+impl ElementSizes for PerCpuArray {
+    fn key_size(&self) -> usize {
+        4
+    }
+
+    fn value_size(&self) -> usize {
+        self.format.size
     }
 }

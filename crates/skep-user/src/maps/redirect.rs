@@ -1,9 +1,10 @@
 //! `BPF_MAP_TYPE_DEVMAP`, `DEVMAP_HASH` and `CPUMAP`: where `bpf_redirect_map` sends packets.
 
-use super::hash_table::HashTable;
+use super::hash_table::{HashTable, TableSpec};
+use super::key::one_word;
 use super::{Definition, Kind, MapImplementation, NewValue, Side, flags, index_of, next_index};
 use crate::cpus::Run;
-use crate::memory::Shared;
+use crate::memory::{Layout, Shared};
 use skep_abi::errno::Errno;
 use skep_abi::map_type::MapType;
 
@@ -24,9 +25,12 @@ impl RedirectTargets {
     /// E2BIG, ENOMEM.
     pub(crate) fn new(definition: &Definition) -> Result<Self, Errno> {
         let cpus = definition.cpus.clone();
+        let layout = Layout { header: false, key_size: 4, value_size: 8 };
+        let capacity = definition.max_entries;
+        let spec = TableSpec { capacity, layout, seed: definition.seed, preallocated: false };
         Ok(RedirectTargets {
             cpus: cpus.count() as u32,
-            table: HashTable::new(definition.max_entries, 4, 8, definition.seed, cpus)?,
+            table: HashTable::new(spec, cpus)?,
             count: definition.max_entries,
             map_type: definition.map_type,
             value_size: definition.value.size,
@@ -52,13 +56,13 @@ impl MapImplementation for RedirectTargets {
     }
 
     fn read(&self, key: &[u8], _flags: u64, to: &mut [u8]) -> Result<(), Errno> {
-        let bucket = self.table.lock(key);
-        let element = bucket.find(key).ok_or(Errno::ENOENT)?;
-        self.table.value(element).read(&mut to[..self.value_size]);
+        let bucket = self.table.lock(one_word(key));
+        let place = bucket.find().ok_or(Errno::ENOENT)?;
+        self.table.value(place.element).read(&mut to[..self.value_size]);
         Ok(())
     }
 
-    fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, _side: Side) -> Result<(), Errno> {
+    fn update(&self, key: &[u8], value: NewValue<'_>, flags: u64, side: Side) -> Result<(), Errno> {
         let bytes = value.data()?;
         if flags > flags::EXIST {
             return Err(Errno::EINVAL);
@@ -78,19 +82,19 @@ impl MapImplementation for RedirectTargets {
             return Err(Errno::EINVAL);
         }
         let number = index_of(bytes);
-        let bucket = self.table.lock(key);
-        let old = bucket.find(key);
+        let bucket = self.table.lock(one_word(key));
+        let old = bucket.find();
         match old {
             _ if number == 0 && !self.by_index() => return Err(Errno::EINVAL),
             Some(old) if number == 0 => {
-                bucket.remove(old);
+                bucket.remove(old, side.cpu());
                 return Ok(());
             }
             None if number == 0 => return Ok(()),
             Some(_) if flags == flags::NO_EXIST => return Err(Errno::EEXIST),
             _ => {}
         }
-        bucket.insert(key, old, |value: Shared<'_>| {
+        bucket.insert(old, side.cpu(), |value: Shared<'_>| {
             value.zero();
             value.write(&number.to_ne_bytes());
             Ok(())
@@ -98,13 +102,13 @@ impl MapImplementation for RedirectTargets {
         Ok(())
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, key: &[u8], side: Side) -> Result<(), Errno> {
         if self.by_index() && index_of(key) >= self.count {
             return Err(Errno::EINVAL);
         }
-        let bucket = self.table.lock(key);
-        match bucket.find(key) {
-            Some(element) => bucket.remove(element),
+        let bucket = self.table.lock(one_word(key));
+        match bucket.find() {
+            Some(place) => bucket.remove(place, side.cpu()),
             None if self.by_index() => {}
             None => return Err(Errno::ENOENT),
         }

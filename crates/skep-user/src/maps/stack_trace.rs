@@ -86,7 +86,7 @@ impl MapImplementation for StackTraces {
         Err(Errno::EINVAL)
     }
 
-    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+    fn delete(&self, key: &[u8], _side: Side) -> Result<(), Errno> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.get_mut(index_of(key) as usize).ok_or(Errno::E2BIG)?;
         bucket.take().map(drop).ok_or(Errno::ENOENT)
@@ -105,7 +105,7 @@ impl MapImplementation for StackTraces {
 
     fn take(&self, key: &[u8], flags: u64, to: &mut [u8]) -> Result<(), Errno> {
         self.read(key, flags, to)?;
-        self.delete(key)
+        self.delete(key, Side::User)
     }
 
     fn user_value_size(&self) -> usize {

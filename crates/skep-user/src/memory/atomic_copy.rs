@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 ///
 /// # Safety
 /// `to.len()` bytes from `from` are mapped and readable until the call returns.
+#[inline]
 pub(super) unsafe fn copy_out(from: u64, to: &mut [u8]) {
     let mut offset = 0;
     while offset < to.len() {
@@ -30,6 +31,7 @@ pub(super) unsafe fn copy_out(from: u64, to: &mut [u8]) {
 ///
 /// # Safety
 /// `from.len()` bytes at `to` are mapped and writable until the call returns.
+#[inline]
 pub(super) unsafe fn copy_in(to: u64, from: &[u8]) {
     let mut offset = 0;
     while offset < from.len() {

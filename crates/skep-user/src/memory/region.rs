@@ -1,8 +1,12 @@
 //! Zeroed, page-aligned memory of fixed size at a stable address.
 
 use super::{PAGE, Shared};
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use std::ptr;
+
+/// Bytes of a large page.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// An anonymous mapping: zero until written, and only what is touched costs memory.
 #[derive(Debug)]
@@ -28,7 +32,23 @@ impl Region {
         Some(Region { base: base.ok()? as u64, len, mapped })
     }
 
+    /// Asks for large pages, where the region has room for some: tables that are looked into at random miss less then.
+    pub(crate) fn prefer_huge_pages(&self) {
+        if self.mapped >= HUGE_PAGE {
+            // SAFETY: the advice changes nothing that can be read. A refusal leaves small pages.
+            let _ = unsafe { madvise(self.base as *mut _, self.mapped, Advice::LinuxHugepage) };
+        }
+    }
+
+    /// Has the memory under the first `len` bytes from now on; `false` if there is not enough.
+    pub(crate) fn populate(&self, len: usize) -> bool {
+        let len = len.min(self.mapped).next_multiple_of(PAGE);
+        // SAFETY: the advice changes nothing that can be read.
+        len == 0 || unsafe { madvise(self.base as *mut _, len, Advice::LinuxPopulateWrite) } != Err(Errno::NOMEM)
+    }
+
     /// All of it.
+    #[inline]
     pub(crate) fn bytes(&self) -> Shared<'_> {
         // SAFETY: the region is mapped, readable and writable while `self` lives.
         unsafe { Shared::new(self.base, self.len) }

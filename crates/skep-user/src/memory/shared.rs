@@ -36,12 +36,14 @@ impl<'a> Shared<'a> {
     }
 
     /// `len` bytes of it, from `offset` on.
+    #[inline]
     pub(crate) fn part(self, offset: usize, len: usize) -> Shared<'a> {
         assert!(offset <= self.len && len <= self.len - offset, "{offset}+{len} of {} bytes", self.len);
         Shared { address: self.address + offset as u64, len, _owner: PhantomData }
     }
 
     /// Copies as much as `to` holds out of the front.
+    #[inline]
     pub(crate) fn read(self, to: &mut [u8]) {
         let from = self.part(0, to.len());
         // SAFETY: inside of what `new` vouched for.
@@ -56,10 +58,21 @@ impl<'a> Shared<'a> {
     }
 
     /// Overwrites the front.
+    #[inline]
     pub(crate) fn write(self, from: &[u8]) {
         let to = self.part(0, from.len());
         // SAFETY: inside of what `new` vouched for.
         unsafe { atomic_copy::copy_in(to.address, from) }
+    }
+
+    /// Overwrites the front with other memory that programs may be using.
+    pub(crate) fn copy_from(self, from: Shared<'_>) {
+        let mut piece = [0; 64];
+        for at in (0..from.len).step_by(piece.len()) {
+            let piece = &mut piece[..(from.len - at).min(64)];
+            from.part(at, piece.len()).read(piece);
+            self.part(at, piece.len()).write(piece);
+        }
     }
 
     /// Zeroes all of it.
@@ -69,6 +82,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The 32-bit word at an offset that makes a multiple of four.
+    #[inline]
     pub(crate) fn word(self, offset: usize) -> &'a AtomicU32 {
         let at = self.part(offset, 4).address;
         assert!(at.is_multiple_of(4), "{at:#x} is no address of a word");
@@ -77,6 +91,7 @@ impl<'a> Shared<'a> {
     }
 
     /// The 64-bit word at an offset that makes a multiple of eight.
+    #[inline]
     pub(crate) fn double(self, offset: usize) -> &'a AtomicU64 {
         let at = self.part(offset, 8).address;
         assert!(at.is_multiple_of(8), "{at:#x} is no address of a double word");

@@ -43,6 +43,18 @@ impl<'a, T: Send + Sync + 'static> ObjectCell<'a, T> {
         true
     }
 
+    /// Gives up what is in it, which runs still find until they end.
+    ///
+    /// # Safety
+    /// Nobody writes to the cell any more before it is made anew, in zeroed memory.
+    pub(crate) unsafe fn retire(self, cpus: &Cpus) {
+        let object = self.word.load(SeqCst) as *const T;
+        if !object.is_null() {
+            // SAFETY: `object` came from `Arc::into_raw`, and no other cell or call gives this count back.
+            cpus.retire(Box::new(unsafe { Arc::from_raw(object) }));
+        }
+    }
+
     /// A counted reference to what is in it.
     ///
     /// # Safety

@@ -44,6 +44,11 @@ impl<T> Ids<T> {
         lock(&self.state).objects.get(&id)?.upgrade()
     }
 
+    /// All that are alive.
+    pub(crate) fn all(&self) -> Vec<Arc<T>> {
+        lock(&self.state).objects.values().filter_map(Weak::upgrade).collect()
+    }
+
     /// The smallest id above `start`.
     ///
     /// # Errors

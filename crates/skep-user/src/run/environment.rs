@@ -3,7 +3,7 @@
 //! Addresses come from the program. In a verified run they are what the verifier proved; in the sandbox the machine
 //! checks memory, and maps are looked up among those that the run has seen.
 
-use super::{Context, Random, Redirect, RunOptions};
+use super::{Context, Redirect, RunOptions};
 use crate::cpus::Run;
 use crate::helpers;
 use crate::kernel::UserKernel;
@@ -11,7 +11,7 @@ use crate::maps::{self, RingBuffer};
 use crate::objects::{Map, Program};
 use crate::world::Task;
 use skep_abi::errno::Errno;
-use skep_engine::{Environment, Fault, Machine, Mode};
+use skep_engine::{Environment, Fault, Machine, Mode, RunFacts};
 use skep_isa::Size;
 use skep_verifier::Place;
 use std::ptr::NonNull;
@@ -34,12 +34,12 @@ pub(crate) struct RunEnvironment<'a> {
     pub(crate) options: &'a RunOptions<'a>,
     /// Where the packet is to go.
     pub(crate) redirect: Option<Redirect>,
-    /// Ring-buffer records that are reserved and not yet submitted.
+    /// Ring-buffer records that are reserved and not yet submitted (sandbox only: a verified program finishes them).
     pub(crate) records: Vec<(u64, &'a RingBuffer)>,
     /// Locks of map values that the run holds (sandbox only: a verified program gives them back).
     pub(crate) held_locks: Vec<&'a AtomicU32>,
-    /// Random numbers.
-    pub(crate) random: Random,
+    /// What compiled programs find without a call.
+    pub(crate) facts: RunFacts,
     /// Inner maps that the run has looked up (sandbox only).
     pub(crate) seen_maps: Vec<u64>,
     /// Addresses of maps and of values in them that the run was given (paranoid mode only).
@@ -88,6 +88,10 @@ impl Environment for RunEnvironment<'_> {
             Err(HelperError::Errno(errno)) => Ok(i64::from(-errno.0).cast_unsigned()),
             Err(HelperError::Fault(fault)) => Err(fault),
         }
+    }
+
+    fn facts(&mut self) -> RunFacts {
+        self.facts
     }
 
     fn load_packet(&mut self, _context: u64, offset: i32, size: Size) -> Option<u64> {
@@ -238,6 +242,31 @@ impl<'a> Call<'_, 'a, '_> {
     /// Calls a function of the program.
     pub(crate) fn call_back(&mut self, function: u64, args: [u64; 5]) -> Result<u64, HelperError> {
         Ok(self.machine.call_back(self.env, function, args)?)
+    }
+
+    /// Keeps in mind that the run reserved a record.
+    pub(crate) fn note_record(&mut self, record: u64, ring: &'a RingBuffer) {
+        if self.machine.mode().is_checked() {
+            self.env.records.push((record, ring));
+        }
+    }
+
+    /// Finishes a record that this run reserved; nothing happens to any other address.
+    pub(crate) fn finish_record(&mut self, record: u64, discard: bool, flags: u64) {
+        if !self.machine.mode().is_checked() {
+            if record != 0 {
+                // SAFETY: the verifier proved that the address is that of a record which was reserved and not finished; a
+                // null dynptr, which has none, was sorted out. The run keeps the ring alive.
+                unsafe { maps::ringbuf::finish(record, discard, flags) };
+            }
+            return;
+        }
+        let records = &mut self.env.records;
+        if let Some(at) = records.iter().rposition(|(address, _)| *address == record) {
+            let (address, ring) = records.swap_remove(at);
+            ring.commit(address, discard, flags);
+            self.machine.conceal(record);
+        }
     }
 
     /// The virtual CPU.

@@ -1,15 +1,16 @@
 //! Running a program: what it runs on, what it may call, what comes of it.
 
 mod context;
+mod entered;
 mod environment;
 mod outcome;
 mod packet;
-mod random;
+pub(crate) mod random;
 mod runner;
 
 pub use context::{Context, Lent, PlainContext, StructContext};
+pub use entered::Entered;
 pub(crate) use environment::{Call, HelperError, HelperResult, RunEnvironment};
 pub use outcome::{Outcome, Redirect};
 pub use packet::{Packet, XDP_HEADROOM};
-pub(crate) use random::Random;
 pub use runner::RunOptions;

@@ -1,21 +1,20 @@
-//! Random numbers for programs.
+//! Random numbers for programs: xorshift64*, small, fast and reproducible from its seed. Not for secrets.
 
-/// xorshift64*: small, fast and reproducible from its seed. Not for secrets.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-impl Random {
-    /// Numbers that follow from the seed.
-    pub(crate) fn new(seed: u64) -> Random {
-        // Zero would stay zero.
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+/// The next number of a run, whose state is 0 before the first; only that takes a seed.
+#[inline]
+pub(crate) fn next(state: &mut u64, seeds: &AtomicU64) -> u32 {
+    if *state == 0 {
+        *state = begin(seeds.fetch_add(1, Relaxed));
     }
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+}
 
-    /// The next one.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
+/// The state that follows from a seed. Zero would stay zero.
+fn begin(seed: u64) -> u64 {
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1
 }

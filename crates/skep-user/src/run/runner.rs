@@ -1,12 +1,12 @@
 //! One run from beginning to end.
 
-use super::{Context, Outcome, Random, RunEnvironment};
+use super::{Context, Outcome, RunEnvironment};
 use crate::kernel::UserKernel;
 use crate::objects::Program;
 use crate::sync::lock;
 use crate::world::Task;
 use skep_abi::map_type::MapFlags;
-use skep_engine::{Fault, Mode, Region, Sandbox, Trace};
+use skep_engine::{Fault, Mode, Region, RunFacts, Sandbox, Trace};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -38,22 +38,31 @@ impl UserKernel {
 
     /// Runs a program with all that the hook has to say.
     pub fn run_with(&self, program: &Program, context: &mut dyn Context, options: &RunOptions<'_>) -> Outcome {
-        let run = match options.cpu.or(self.config.cpu) {
-            Some(cpu) => self.cpus.enter_on(cpu),
-            None => self.cpus.enter(),
+        let entered = self.enter(options.cpu);
+        let run = entered.run();
+        let task = match &options.task {
+            Some(task) => task,
+            None => self.current_task(run),
         };
-        let task = options.task.clone().unwrap_or_else(|| self.task());
+        let spec = task.spec();
+        let facts = RunFacts {
+            pid_tgid: u64::from(spec.tgid) << 32 | u64::from(spec.pid),
+            uid_gid: u64::from(spec.gid) << 32 | u64::from(spec.uid),
+            random: 0,
+            cpu: run.cpu(),
+            numa_node: 0,
+        };
         let mut environment = RunEnvironment {
             kernel: self,
-            run: &run,
-            task: &task,
+            run,
+            task,
             context,
             program,
             options,
             redirect: None,
             records: Vec::new(),
             held_locks: Vec::new(),
-            random: Random::new(self.next_seed()),
+            facts,
             seen_maps: Vec::new(),
             seen_values: Vec::new(),
         };
@@ -62,6 +71,9 @@ impl UserKernel {
         let result = self.execute(program, &mut environment);
         let nanoseconds = start.map_or(0, |start| u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
         environment.clean_up();
+        if matches!(result, Err(ref fault) if !matches!(fault, Fault::Unwind(_))) {
+            self.note_early_end(environment.run);
+        }
         if self.statistics.are_on() {
             program.statistics.note(nanoseconds);
         }

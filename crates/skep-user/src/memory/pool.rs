@@ -1,0 +1,252 @@
+//! Which elements of a slab are free: numbers from 1 on, handed out and taken back by many CPUs.
+//!
+//! Each CPU has a few free numbers and a few retired ones of its own, which it alone touches, so that most operations need
+//! neither lock nor read-modify-write. What it retires goes to all in batches, stamped with the epoch at which the
+//! batch was full: not before its last element was unlinked.
+//!
+//! A batch comes back once its epoch is past. When there is nothing else left, the oldest batch comes back before that: a
+//! single run could otherwise retire without bound.
+
+use crate::epoch::Epochs;
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::sync::{Mutex, lock};
+use std::collections::VecDeque;
+
+/// The numbers of a slab. Each CPU keeps at most `LOCAL` free, and as many retired.
+#[derive(Debug)]
+pub(crate) struct Pool<const LOCAL: usize = 64> {
+    local: Box<[Local<LOCAL>]>,
+    shared: Mutex<Common>,
+    total: u32,
+}
+
+/// What one CPU has. Atomic only so that a mistake in who holds which CPU could not be worse than a mixed-up list.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Local<const LOCAL: usize> {
+    free: Stack<LOCAL>,
+    retired: Stack<LOCAL>,
+}
+
+#[derive(Debug)]
+struct Stack<const LOCAL: usize> {
+    len: AtomicU32,
+    numbers: [AtomicU32; LOCAL],
+}
+
+#[derive(Debug, Default)]
+struct Common {
+    /// Numbers from here on were never handed out.
+    fresh: u32,
+    free: Vec<u32>,
+    /// Retired by those without a CPU, not yet a batch.
+    open: Vec<u32>,
+    /// Oldest first.
+    batches: VecDeque<Batch>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    epoch: u64,
+    numbers: Box<[u32]>,
+}
+
+impl<const LOCAL: usize> Stack<LOCAL> {
+    fn new() -> Self {
+        Stack { len: AtomicU32::new(0), numbers: std::array::from_fn(|_| AtomicU32::new(0)) }
+    }
+
+    #[inline]
+    fn push(&self, number: u32) -> bool {
+        let len = self.len.load(Relaxed) as usize;
+        let Some(place) = self.numbers.get(len) else { return false };
+        place.store(number, Relaxed);
+        self.len.store(len as u32 + 1, Relaxed);
+        true
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<u32> {
+        let last = self.len.load(Relaxed).checked_sub(1)?;
+        let number = self.numbers.get(last as usize)?.load(Relaxed);
+        self.len.store(last, Relaxed);
+        Some(number)
+    }
+
+    fn take_all(&self) -> Box<[u32]> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+}
+
+impl<const LOCAL: usize> Pool<LOCAL> {
+    /// The numbers from 1 to `total`, for so many CPUs.
+    pub(crate) fn new(total: u32, cpus: usize) -> Self {
+        let local = (0..cpus).map(|_| Local { free: Stack::new(), retired: Stack::new() }).collect();
+        Pool { local, shared: Mutex::new(Common { fresh: 1, ..Common::default() }), total }
+    }
+
+    /// How many numbers CPUs may have to themselves, beyond those in use.
+    pub(crate) fn spare(cpus: usize) -> usize {
+        (cpus + 1) * 2 * LOCAL
+    }
+
+    fn of(&self, cpu: Option<u32>) -> Option<&Local<LOCAL>> {
+        self.local.get(cpu? as usize)
+    }
+
+    /// A number that nobody has. `None` when all are in use.
+    #[inline]
+    pub(crate) fn allocate(&self, cpu: Option<u32>, epochs: &Epochs) -> Option<u32> {
+        let local = self.of(cpu);
+        local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs))
+    }
+
+    #[cold]
+    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs) -> Option<u32> {
+        let mut common = lock(&self.shared);
+        let number = common.take(self.total, epochs, local)?;
+        if let Some(local) = local {
+            // What is free already; the rest stays for others.
+            while (local.free.len.load(Relaxed) as usize) < LOCAL / 2 {
+                match common.take_free(self.total) {
+                    Some(number) => local.free.push(number),
+                    None => break,
+                };
+            }
+        }
+        Some(number)
+    }
+
+    /// Takes back a number that nobody but the caller has seen.
+    pub(crate) fn give_back(&self, cpu: Option<u32>, number: u32) {
+        if !self.of(cpu).is_some_and(|local| local.free.push(number)) {
+            lock(&self.shared).free.push(number);
+        }
+    }
+
+    /// Takes back a number that was unlinked just now.
+    #[inline]
+    pub(crate) fn retire(&self, cpu: Option<u32>, number: u32, epochs: &Epochs) {
+        if !self.of(cpu).is_some_and(|local| local.retired.push(number)) {
+            self.retire_slowly(cpu, number, epochs);
+        }
+    }
+
+    #[cold]
+    fn retire_slowly(&self, cpu: Option<u32>, number: u32, epochs: &Epochs) {
+        let mut common = lock(&self.shared);
+        match self.of(cpu) {
+            Some(local) => {
+                common.seal(local.retired.take_all(), epochs);
+                local.retired.push(number);
+            }
+            None => {
+                common.open.push(number);
+                if common.open.len() == LOCAL {
+                    let open = std::mem::take(&mut common.open);
+                    common.seal(open.into(), epochs);
+                }
+            }
+        }
+        common.reclaim(epochs);
+    }
+
+    /// Numbers that were handed out at least once.
+    pub(crate) fn touched(&self) -> u32 {
+        lock(&self.shared).fresh - 1
+    }
+}
+
+impl Common {
+    fn take_free(&mut self, total: u32) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let fresh = self.fresh;
+            (fresh <= total).then(|| {
+                self.fresh += 1;
+                fresh
+            })
+        })
+    }
+
+    fn take<const LOCAL: usize>(&mut self, total: u32, epochs: &Epochs, local: Option<&Local<LOCAL>>) -> Option<u32> {
+        if self.free.is_empty() {
+            self.reclaim(epochs);
+        }
+        self.take_free(total).or_else(|| {
+            // Nothing is left but what was retired lately: first what would come back by itself, ours included.
+            let open = std::mem::take(&mut self.open);
+            self.seal(open.into(), epochs);
+            if let Some(local) = local {
+                self.seal(local.retired.take_all(), epochs);
+            }
+            self.reclaim(epochs);
+            if self.free.is_empty() {
+                let oldest = self.batches.pop_front()?;
+                self.free.extend(oldest.numbers);
+            }
+            self.free.pop()
+        })
+    }
+
+    fn seal(&mut self, numbers: Box<[u32]>, epochs: &Epochs) {
+        if !numbers.is_empty() {
+            self.batches.push_back(Batch { epoch: epochs.advance(), numbers });
+        }
+    }
+
+    fn reclaim(&mut self, epochs: &Epochs) {
+        // Oldest first, and epochs only grow.
+        while self.batches.front().is_some_and(|batch| epochs.is_past(batch.epoch)) {
+            self.free.extend(self.batches.pop_front().map(|batch| batch.numbers).unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const LOCAL: usize = 64;
+    type Pool = super::Pool<LOCAL>;
+
+    #[test]
+    fn every_number_is_handed_out_once() {
+        let (pool, epochs) = (Pool::new(1000, 2), Epochs::new(2));
+        let all: HashSet<u32> = (0..1000).map_while(|i| pool.allocate(Some(i % 2), &epochs)).collect();
+        // What CPU 0 keeps for itself, CPU 1 does not get.
+        assert!(all.len() >= 1000 - LOCAL && all.iter().all(|number| (1..=1000).contains(number)));
+    }
+
+    #[test]
+    fn nothing_comes_back_under_a_run_while_there_is_anything_else() {
+        for cpu in [None, Some(0)] {
+            let (pool, epochs) = (Pool::new(500, 1), Epochs::new(1));
+            assert!(epochs.try_begin(0));
+            let first = pool.allocate(cpu, &epochs).expect("free");
+            pool.retire(cpu, first, &epochs);
+            for _ in 1..400 {
+                let number = pool.allocate(cpu, &epochs).expect("free");
+                assert_ne!(number, first);
+                pool.retire(cpu, number, &epochs);
+            }
+            epochs.end(0);
+            let touched = pool.touched();
+            for _ in 0..400 {
+                let number = pool.allocate(cpu, &epochs).expect("free");
+                pool.retire(cpu, number, &epochs);
+            }
+            assert_eq!(pool.touched(), touched, "what was retired serves again");
+        }
+    }
+
+    #[test]
+    fn a_run_that_retires_without_end_gets_the_oldest_back() {
+        let (pool, epochs) = (Pool::new(300, 1), Epochs::new(1));
+        assert!(epochs.try_begin(0));
+        for _ in 0..10_000 {
+            let number = pool.allocate(Some(0), &epochs).expect("free or the oldest");
+            pool.retire(Some(0), number, &epochs);
+        }
+    }
+}
