@@ -1,8 +1,9 @@
 //! Linux's JIT: `BPF_PROG_TEST_RUN` with a large repeat.
 
-use super::{Answer, Engine, Loaded, Row};
+use super::{Answer, Engine, Loaded, Prepare, Row};
 use crate::Error;
 use crate::build::Built;
+use crate::load::Again;
 use skep::{LoadedObject, Object, TestRun};
 use skep_kernel::Kernel;
 use skep_linux::LinuxKernel;
@@ -86,7 +87,8 @@ impl Loaded for LinuxProgram {
         Ok(Answer { value: output.return_value, packet: output.data })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(crate::load::load_again(&self.object))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        let again = Again::new(&self.object)?;
+        Ok(Some(Box::new(move || again.load())))
     }
 }

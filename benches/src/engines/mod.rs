@@ -2,7 +2,7 @@
 //!
 //! A new engine is a row in [`all`]; an engine that this machine lacks says why instead of being there.
 
-mod flat;
+pub(crate) mod flat;
 mod linux;
 mod native;
 mod skep;
@@ -22,18 +22,11 @@ pub trait Engine {
     /// Its name in tables.
     fn name(&self) -> String;
 
-    /// What is loaded of a program for one of these: the ratio of times is that of the compiler's output, not of the
-    /// surroundings, so that each has an empty run to compare with.
+    /// Takes a program, with maps of its own.
     ///
     /// # Errors
     /// Why it cannot run that program.
     fn load(&self, built: &Built) -> Result<Box<dyn Loaded>, Error>;
-
-    /// Loads the program that `loaded` runs once more, as far as that is this engine's own work: verifying and compiling,
-    /// not reading the object nor creating maps. `None` if it has no such step.
-    fn prepare(&self, loaded: &dyn Loaded) -> Option<Result<(), Error>> {
-        loaded.prepare()
-    }
 }
 
 /// A program in an engine.
@@ -50,11 +43,18 @@ pub trait Loaded {
     /// The run failed.
     fn answer(&mut self) -> Result<Answer, Error>;
 
-    /// Verifies and compiles the program once more; `None` if the engine has no such step.
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        None
+    /// The same program made ready once more, as far as that is the engine's own work: verifying and compiling, but not
+    /// reading the object or creating maps. `None` if the engine has no such step.
+    ///
+    /// # Errors
+    /// The program cannot be linked.
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        Ok(None)
     }
 }
+
+/// Makes a program ready and forgets it.
+pub type Prepare<'a> = Box<dyn FnMut() -> Result<(), Error> + 'a>;
 
 /// What a run gives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `rbpf`'s JIT. Maps and helpers are those of native code, registered as its helpers.
 
 use super::flat::{self, Flat};
-use super::{Answer, Engine, Loaded, time_calls};
+use super::{Answer, Engine, Loaded, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps::{self, MapHandle, SharedMaps};
@@ -168,12 +168,12 @@ impl Loaded for RbpfProgram {
         Ok(Answer { value: value as u32, packet: self.flat.packet() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        let once = || {
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        // Getting executable memory is a part of it.
+        Ok(Some(Box::new(|| {
             let code = CodeMemory::new()?;
             // SAFETY: unmapped after the machine, which is dropped here.
             compile(&self.program, unsafe { code.bytes() }).map(drop)
-        };
-        Some(once())
+        })))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Its programs see addresses of its own, which values of our maps do not have: programs with maps are left out.
 
-use super::{Answer, Engine, Loaded, flat, time_calls};
+use super::{Answer, Engine, Loaded, Prepare, flat, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps;
@@ -152,7 +152,7 @@ impl Loaded for SbpfProgram {
         Ok(Answer { value: value as u32, packet: self.input[CONTEXT_BYTES..].to_vec() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(compile(&self.text, &self.loader).map(drop))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        Ok(Some(Box::new(|| compile(&self.text, &self.loader).map(drop))))
     }
 }

@@ -1,14 +1,15 @@
 //! Skep's own engines, in its own kernel: programs enter as hooks run them.
 
-use super::{Answer, Engine, Loaded, time_calls};
+use super::{Answer, Engine, Loaded, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
+use crate::load::Again;
 use ::skep::{LoadedObject, Object};
 use skep_abi::program_type::ProgramType;
 use skep_engine::Mode;
 use skep_kernel::Kernel;
 use skep_user::devices::Frame;
-use skep_user::hooks::{Hook as _, PacketEvent, PacketHook, packet_hook};
+use skep_user::hooks::{PacketEvent, PacketHook, packet_hook};
 use skep_user::{Config, Program, UserKernel};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -63,7 +64,8 @@ impl Loaded for SkepProgram {
         Ok(Answer { value: outcome.ret as u32, packet: self.hook.frame().unwrap_or_default() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(crate::load::load_again(&self.object))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        let again = Again::new(&self.object)?;
+        Ok(Some(Box::new(move || again.load())))
     }
 }
