@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::build::{Built, Compiler};
+use crate::clock::Moment;
 use crate::engines::{Engine, Prepare, flat};
 use crate::measure::{Plan, Progress};
 use crate::programs::Program;
@@ -19,7 +20,7 @@ use skep_object::{ExternSpec, KernelObject, MapIndex, MapSpec, ObjectSpec, Resol
 use skep_verifier::{MapFacts, Options, Verified};
 use std::ffi::CString;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The programs that are loaded: a packet program of common size, and a long one.
 const LOADED: [&str; 2] = ["load_balancer", "straight_line"];
@@ -91,7 +92,7 @@ fn in_turns(built: &Built, steps: Vec<(String, Prepare<'_>)>, plan: Plan) -> Res
 
 /// Nanoseconds of one step, over as many as take `least` together.
 fn repeat(step: &mut Prepare<'_>, least: Duration) -> Result<f64, Error> {
-    let (start, mut count) = (Instant::now(), 0_u32);
+    let (start, mut count) = (Moment::now(), 0_u32);
     loop {
         step()?;
         count += 1;

@@ -63,10 +63,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let programs = programs(&arguments.filter)?;
     let compiler = Compiler::find()?;
+    let machine = Machine::this(compiler.version(), compiler.cpu());
     if machine::pin().is_none() {
         anstream::eprintln!("engines: this thread cannot be kept on one CPU: times will vary more");
     }
-    let machine = Machine::this(compiler.version(), compiler.cpu());
     let progress = Bar::new();
     let results = measure(&compiler, &programs, rows(&arguments.engine), arguments.plan(), &progress);
     progress.0.finish_and_clear();
@@ -134,7 +134,8 @@ struct Bar(ProgressBar);
 
 impl Bar {
     fn new() -> Bar {
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or(ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or(ProgressStyle::default_spinner());
         Bar(ProgressBar::new_spinner().with_style(style))
     }
 }

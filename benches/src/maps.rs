@@ -8,14 +8,14 @@ use skep_kernel::Kernel;
 use skep_user::{Config, NativeMap, NativeRun, UserKernel};
 use std::cell::Cell;
 use std::ptr::{null, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a program's `&map` becomes: the address of one of these.
 pub struct MapHandle {
     map: NativeMap,
 }
 
-/// The maps of one program in a kernel of their own.
+/// The maps of one program, in a kernel that knows no programs.
 pub struct SharedMaps {
     kernel: Arc<UserKernel>,
     object: LoadedObject,
@@ -34,7 +34,8 @@ impl SharedMaps {
         for name in names {
             object.program_mut(&name)?.autoload = false;
         }
-        let kernel = UserKernel::new(Config { cpu: Some(0), ..Config::default() });
+        static KERNEL: OnceLock<Arc<UserKernel>> = OnceLock::new();
+        let kernel = KERNEL.get_or_init(|| UserKernel::new(Config { cpu: Some(0), ..Config::default() })).clone();
         let object = object.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         fill(&object)?;
         let handles = object.maps().map(|map| Ok(Box::new(MapHandle { map: kernel.native_map(map.fd())? })));

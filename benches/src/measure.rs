@@ -1,13 +1,14 @@
 //! Rounds in which the engines take turns.
 //!
-//! The machine is never quite quiet: what disturbs one engine shall disturb its neighbours as well. So a round times every
-//! engine on a program one after the other, ratios are taken inside of a round, and the median over the rounds counts.
+//! The machine is never quite quiet: what disturbs one engine shall disturb its neighbours as well. So the clock is the
+//! processor time of this thread, a round times every engine on a program one after the other, ratios are taken
+//! inside of a round, and the median over the rounds counts.
 //!
 //! From every time the engine's empty run of the same round is subtracted: entering and leaving is a number of its own.
 
 use crate::Error;
 use crate::build::{Built, Compiler};
-use crate::engines::{Answer, Engine, Loaded, Row};
+use crate::engines::{Answer, Engine, Loaded, Pace, Row};
 use crate::load;
 use crate::programs::{EMPTY, Program};
 use crate::statistics::median;
@@ -104,7 +105,8 @@ struct Bench {
     loaded: Box<dyn Loaded>,
     runs: u64,
     times: Vec<f64>,
-    /// Of an empty run in the same surroundings.
+    pace: Pace,
+    /// The line of the empty run in the same surroundings.
     empty: usize,
 }
 
@@ -141,18 +143,17 @@ pub fn measure(
             Row::Missing { name, reason } => missing.push((name, reason)),
         }
     }
-    // The second has the surroundings of maps, which native code and its like enter where it is needed only.
-    let empties = [EMPTY_ALONE, EMPTY_WITH_MAPS];
+    let empties = EMPTIES.iter().map(|(program, pace)| (*program, *pace));
     let mut lines = Vec::new();
-    for program in empties.into_iter().chain(programs.iter().copied()) {
+    for (program, pace) in empties.chain(programs.iter().map(|program| (*program, Pace::Waiting))) {
         progress.step(&format!("load {}", program.name));
-        lines.push(line(compiler.build(program)?, &engines, plan)?);
+        lines.push(line(compiler.build(program)?, &engines, plan, pace)?);
     }
     for round in 1..=plan.rounds {
         for line in &mut lines {
             progress.step(&format!("round {round} of {}: {}", plan.rounds, line.built.program.name));
             for bench in line.benches.iter_mut().flatten() {
-                let time = bench.loaded.time(bench.runs)?;
+                let time = bench.loaded.time(bench.runs, bench.pace)?;
                 bench.times.push(time.as_secs_f64() * 1e9 / bench.runs as f64);
             }
         }
@@ -161,12 +162,14 @@ pub fn measure(
     Ok(results(&engines, missing, lines, loading))
 }
 
-/// The empty program without and with the surroundings of maps.
-static EMPTY_ALONE: &Program = &EMPTY;
-static EMPTY_WITH_MAPS: &Program = &Program { maps: true, ..EMPTY };
+/// The empty program without and with the surroundings of maps, which native code and its like enter only where they are
+/// needed, to be subtracted; and to be shown.
+static EMPTIES: [(&Program, Pace); 3] =
+    [(&EMPTY, Pace::Waiting), (&Program { maps: true, ..EMPTY }, Pace::Waiting), (&EMPTY, Pace::Free)];
+const SHOWN: usize = 2;
 
 /// Loads a program into all engines, compares their answers, and finds out how many runs fill a batch.
-fn line(built: Built, engines: &[Box<dyn Engine>], plan: Plan) -> Result<Line, Error> {
+fn line(built: Built, engines: &[Box<dyn Engine>], plan: Plan, pace: Pace) -> Result<Line, Error> {
     let mut native: Option<Answer> = None;
     let mut benches = Vec::new();
     for engine in engines {
@@ -178,7 +181,7 @@ fn line(built: Built, engines: &[Box<dyn Engine>], plan: Plan) -> Result<Line, E
                 continue;
             }
         };
-        let mut bench = Bench { loaded, runs: 1, times: Vec::new(), empty: usize::from(built.program.maps) };
+        let mut bench = Bench { loaded, runs: 1, times: Vec::new(), pace, empty: usize::from(built.program.maps) };
         let answer = bench.loaded.answer()?;
         let native = native.get_or_insert_with(|| answer.clone());
         if answer != *native {
@@ -199,7 +202,7 @@ impl Bench {
     /// Doubles the number of runs until they take a good part of a batch, which warms everything up as well.
     fn calibrate(&mut self, batch: Duration) -> Result<(), Error> {
         loop {
-            let time = self.loaded.time(self.runs)?;
+            let time = self.loaded.time(self.runs, self.pace)?;
             if time >= batch / 4 {
                 let factor = batch.as_secs_f64() / time.as_secs_f64();
                 self.runs = ((self.runs as f64 * factor).ceil() as u64).max(1);
@@ -216,7 +219,7 @@ fn results(
     mut lines: Vec<Line>,
     loading: Vec<load::Loading>,
 ) -> Results {
-    let programs = lines.split_off(2);
+    let programs = lines.split_off(EMPTIES.len());
     let empty = |surroundings: usize, engine: usize| lines[surroundings].benches[engine].as_ref().ok();
     let cell = |engine: usize, bench: &Result<Bench, String>| match bench {
         Err(reason) => Cell::Missing(reason.clone()),
@@ -237,14 +240,14 @@ fn results(
         vectorised: line.built.vectorised.clone(),
         cells: line.benches.iter().enumerate().map(|(engine, bench)| cell(engine, bench)).collect(),
     });
-    let alone = |engine| {
-        let times = &empty(0, engine)?.times;
+    let shown = |engine| {
+        let times = &empty(SHOWN, engine)?.times;
         Some(Times { whole: times.clone(), net: times.clone() })
     };
     Results {
         engines: engines.iter().map(|engine| engine.name()).collect(),
         missing,
-        empty: (0..engines.len()).map(alone).collect(),
+        empty: (0..engines.len()).map(shown).collect(),
         programs: measured.collect(),
         loading,
     }

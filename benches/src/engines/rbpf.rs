@@ -1,7 +1,7 @@
 //! `rbpf`'s JIT. Maps and helpers are those of native code, registered as its helpers.
 
 use super::flat::{self, Flat};
-use super::{Answer, Engine, Loaded, Prepare, time_calls};
+use super::{Answer, Engine, Loaded, Pace, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps::{self, MapHandle, SharedMaps};
@@ -149,12 +149,12 @@ impl RbpfProgram {
 }
 
 impl Loaded for RbpfProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
         let context = self.context();
         let machine = &self.machine;
         Ok(match &self.maps {
-            None => time_calls(runs, || _ = black_box(Self::call(machine, context()))),
-            Some(maps) => time_calls(runs, || _ = black_box(maps.run(|| Self::call(machine, context())))),
+            None => time_calls(runs, pace, || Self::call(machine, context())),
+            Some(maps) => time_calls(runs, pace, || maps.run(|| Self::call(machine, context()))),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Skep's own engines, in its own kernel: programs enter as hooks run them.
 
-use super::{Answer, Engine, Loaded, Prepare, time_calls};
+use super::{Answer, Engine, Loaded, Pace, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::load::Again;
@@ -17,7 +17,14 @@ use std::time::Duration;
 
 /// One way to run programs.
 pub(super) struct Skep {
-    pub(super) mode: Mode,
+    mode: Mode,
+    kernel: Arc<UserKernel>,
+}
+
+impl Skep {
+    pub(super) fn new(mode: Mode) -> Skep {
+        Skep { mode, kernel: UserKernel::new(Config { mode, cpu: Some(0), ..Config::default() }) }
+    }
 }
 
 struct SkepProgram {
@@ -34,7 +41,7 @@ impl Engine for Skep {
     }
 
     fn load(&self, built: &Built) -> Result<Box<dyn Loaded>, Error> {
-        let kernel = UserKernel::new(Config { mode: self.mode, cpu: Some(0), ..Config::default() });
+        let kernel = self.kernel.clone();
         let object = Object::parse("benches", &built.object)?.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         (built.program.fill)(&object)?;
         let program = kernel.program(object.program(built.program.name)?.fd())?;
@@ -51,9 +58,9 @@ impl SkepProgram {
 }
 
 impl Loaded for SkepProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
         let context = self.hook.enter(Self::event(&self.packet));
-        Ok(time_calls(runs, || _ = black_box(self.kernel.run(&self.program, black_box(&mut *context)).ret)))
+        Ok(time_calls(runs, pace, || self.kernel.run(&self.program, black_box(&mut *context)).ret))
     }
 
     fn answer(&mut self) -> Result<Answer, Error> {

@@ -24,14 +24,19 @@ fn render(machine: &Machine, results: &Results, style: TableStyle) -> String {
         _ = writeln!(out, "* {note}");
     }
     _ = writeln!(out);
-    paragraph(&mut out, "Entering and leaving, which the times above do not contain:");
+    paragraph(
+        &mut out,
+        "Entering and leaving, which the times above do not contain; here one run after the other as fast as they go:",
+    );
     _ = writeln!(out, "{}\n", empty_runs(results, style));
     paragraph(&mut out, "From instructions to a program that can run, without reading the object or creating maps:");
     _ = writeln!(out, "{}\n", loading(results, style));
     let Machine { cpu, cpus, kernel, clang, instruction_set, date } = machine;
     paragraph(
         &mut out,
-        &format!("Measured on {date}: {cpus} × {cpu}, {kernel}; programs by {clang}, instruction set {instruction_set}."),
+        &format!(
+            "Measured on {date}: {cpus} × {cpu}, {kernel}; programs by {clang}, instruction set {instruction_set}."
+        ),
     );
     out
 }
@@ -78,7 +83,8 @@ fn mean(mean: Option<Mean>) -> String {
 /// What the marks and gaps mean.
 fn notes(results: &Results) -> Vec<String> {
     let mut notes = vec![
-        "Times as multiples of native code's: medians of the ratios inside of each round; means are geometric.".to_owned(),
+        "Times as multiples of native code's: medians of the ratios inside of each round; means are geometric."
+            .to_owned(),
     ];
     if results.programs.iter().any(|program| program.vectorised.is_some()) {
         notes.push("⁽ᵛ⁾ The native compiler vectorised it (by its own remarks): not in the means.".to_owned());
