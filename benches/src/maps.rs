@@ -19,8 +19,8 @@ pub struct MapHandle {
 pub struct SharedMaps {
     kernel: Arc<UserKernel>,
     object: LoadedObject,
-    /// By index in the object. Their addresses are in the code that uses them, so that they stay in boxes.
-    handles: Vec<Box<MapHandle>>,
+    /// By index in the object. Their addresses are in the code that uses them: the slice stays where it is.
+    handles: Box<[MapHandle]>,
 }
 
 impl SharedMaps {
@@ -38,14 +38,14 @@ impl SharedMaps {
         let kernel = KERNEL.get_or_init(|| UserKernel::new(Config { cpu: Some(0), ..Config::default() })).clone();
         let object = object.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         fill(&object)?;
-        let handles = object.maps().map(|map| Ok(Box::new(MapHandle { map: kernel.native_map(map.fd())? })));
+        let handles = object.maps().map(|map| Ok(MapHandle { map: kernel.native_map(map.fd())? }));
         let handles = handles.collect::<Result<_, Error>>()?;
         Ok(SharedMaps { kernel, object, handles })
     }
 
     /// Name and handle of each.
     pub fn handles(&self) -> impl Iterator<Item = (&str, &MapHandle)> {
-        self.object.maps().map(|map| map.name()).zip(self.handles.iter().map(|handle| &**handle))
+        self.object.maps().map(|map| map.name()).zip(&*self.handles)
     }
 
     /// Calls `run` as a run of native code, in which the functions below work.

@@ -90,7 +90,7 @@ fn said(error: impl std::fmt::Debug) -> Error {
     Error::unfit(format!("rbpf: {error:?}"))
 }
 
-const HELPERS: &[(u32, fn(u64, u64, u64, u64, u64) -> u64)] = &[
+const HELPERS: &[(u32, rbpf::ebpf::Helper)] = &[
     (1, |map, key, _, _, _| aligned(map, key, 0, 0, lookup)),
     (2, |map, key, value, flags, _| aligned(map, key, value, flags, update)),
     (8, |_, _, _, _, _| u64::from(maps::processor_id())),
