@@ -13,7 +13,7 @@ use skep_abi::command::ProgLoad;
 use skep_abi::map_type::MapType;
 use skep_abi::program_type::ProgramType;
 use skep_btf::Btf;
-use skep_engine::Executable;
+use skep_engine::{Executable, References};
 use skep_isa::Slot;
 use skep_kernel::calls;
 use skep_object::{ExternSpec, KernelObject, MapIndex, MapSpec, ObjectSpec, Resolver};
@@ -66,6 +66,9 @@ pub(crate) fn measure(
             ("Skep: verify".to_owned(), Box::new(|| own.verify().map(drop))),
             ("Skep: decode for the interpreter".to_owned(), Box::new(|| own.decode())),
         ];
+        if own.compile().is_ok() {
+            steps.push(("Skep: decode and compile".to_owned(), Box::new(|| own.compile())));
+        }
         for (name, loaded) in &loaded {
             let prepare = loaded.as_ref().map(|loaded| loaded.prepare()).transpose()?.flatten();
             steps.extend(prepare.map(|prepare| (name.clone(), prepare)));
@@ -125,6 +128,11 @@ impl OwnSteps {
 
     fn decode(&self) -> Result<(), Error> {
         Executable::from_verified(&self.verified, |_| Some(0)).map(drop).map_err(Error::unfit)
+    }
+
+    /// Fails where there is no compiler for this processor.
+    fn compile(&self) -> Result<(), Error> {
+        Executable::compile(&self.verified, &mut References(|_| Some(0))).map(drop).map_err(Error::unfit)
     }
 }
 

@@ -4,7 +4,8 @@
 //! processor time of this thread, a round times every engine on a program one after the other, ratios are taken
 //! inside of a round, and the median over the rounds counts.
 //!
-//! From every time the engine's empty run of the same round is subtracted: entering and leaving is a number of its own.
+//! From every time that of the engine's empty run is subtracted, since entering and leaving is a number of its own. The two
+//! are timed in short slices, in turns. Where the difference drowns in its own spread, there is no ratio.
 
 use crate::Error;
 use crate::build::{Built, Compiler};
@@ -69,7 +70,7 @@ pub enum Cell {
 }
 
 /// Nanoseconds per run, one number per round.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Times {
     /// As measured.
     pub whole: Vec<f64>,
@@ -82,6 +83,13 @@ impl Times {
     pub fn nanoseconds(&self) -> f64 {
         median(self.net.iter().copied()).unwrap_or(f64::NAN)
     }
+
+    /// Whether the median is more than three times the median deviation from it.
+    pub fn is_clear(&self) -> bool {
+        let middle = self.nanoseconds();
+        let spread = median(self.net.iter().map(|time| (time - middle).abs())).unwrap_or(f64::NAN);
+        middle > 3.0 * spread
+    }
 }
 
 impl Measured {
@@ -93,9 +101,12 @@ impl Measured {
         }
     }
 
-    /// An engine's time as a multiple of native code's: the median over the rounds.
+    /// An engine's time as a multiple of native code's: the median over the rounds. `None` where one of them is not clear.
     pub fn ratio(&self, engine: usize) -> Option<f64> {
         let (own, native) = (self.times(engine)?, self.times(0)?);
+        if !own.is_clear() || !native.is_clear() {
+            return None;
+        }
         median(own.net.iter().zip(&native.net).map(|(own, native)| own / native))
     }
 }
@@ -104,7 +115,7 @@ impl Measured {
 struct Bench {
     loaded: Box<dyn Loaded>,
     runs: u64,
-    times: Vec<f64>,
+    times: Times,
     pace: Pace,
     /// The line of the empty run in the same surroundings.
     empty: usize,
@@ -122,8 +133,8 @@ pub trait Progress {
     fn step(&self, what: &str);
 }
 
-/// An empty run is shorter than a clock can tell from none.
-const SHORTEST: f64 = 0.01;
+/// A batch is cut into so many slices, between which the empty run has its own.
+const SLICES: u64 = 4;
 
 /// Measures programs on engines.
 ///
@@ -150,11 +161,15 @@ pub fn measure(
         lines.push(line(compiler.build(program)?, &engines, plan, pace)?);
     }
     for round in 1..=plan.rounds {
-        for line in &mut lines {
+        let (empties, lines) = lines.split_at_mut(EMPTIES.len());
+        for bench in empties[SHOWN].benches.iter_mut().flatten() {
+            bench.sample(None)?;
+        }
+        for line in lines {
             progress.step(&format!("round {round} of {}: {}", plan.rounds, line.built.program.name));
-            for bench in line.benches.iter_mut().flatten() {
-                let time = bench.loaded.time(bench.runs, bench.pace)?;
-                bench.times.push(time.as_secs_f64() * 1e9 / bench.runs as f64);
+            for (engine, bench) in line.benches.iter_mut().enumerate() {
+                let Ok(bench) = bench else { continue };
+                bench.sample(empties[bench.empty].benches[engine].as_mut().ok())?;
             }
         }
     }
@@ -181,7 +196,8 @@ fn line(built: Built, engines: &[Box<dyn Engine>], plan: Plan, pace: Pace) -> Re
                 continue;
             }
         };
-        let mut bench = Bench { loaded, runs: 1, times: Vec::new(), pace, empty: usize::from(built.program.maps) };
+        let mut bench =
+            Bench { loaded, runs: 1, times: Times::default(), pace, empty: usize::from(built.program.maps) };
         let answer = bench.loaded.answer()?;
         let native = native.get_or_insert_with(|| answer.clone());
         if answer != *native {
@@ -199,6 +215,27 @@ fn line(built: Built, engines: &[Box<dyn Engine>], plan: Plan, pace: Pace) -> Re
 }
 
 impl Bench {
+    /// Takes the times of one round.
+    fn sample(&mut self, mut empty: Option<&mut Bench>) -> Result<(), Error> {
+        let (mut own, mut other) = (0.0, 0.0);
+        for _ in 0..SLICES {
+            own += self.slice(SLICES)?;
+            if let Some(empty) = &mut empty {
+                // Shorter: its runs are many.
+                other += empty.slice(2 * SLICES)?;
+            }
+        }
+        self.times.whole.push(own / SLICES as f64);
+        self.times.net.push((own - other) / SLICES as f64);
+        Ok(())
+    }
+
+    /// Nanoseconds per run, over one of so many parts of a batch.
+    fn slice(&mut self, parts: u64) -> Result<f64, Error> {
+        let runs = (self.runs / parts).max(1);
+        Ok(self.loaded.time(runs, self.pace)?.as_secs_f64() * 1e9 / runs as f64)
+    }
+
     /// Doubles the number of runs until they take a good part of a batch, which warms everything up as well.
     fn calibrate(&mut self, batch: Duration) -> Result<(), Error> {
         loop {
@@ -220,16 +257,9 @@ fn results(
     loading: Vec<load::Loading>,
 ) -> Results {
     let programs = lines.split_off(EMPTIES.len());
-    let empty = |surroundings: usize, engine: usize| lines[surroundings].benches[engine].as_ref().ok();
-    let cell = |engine: usize, bench: &Result<Bench, String>| match bench {
+    let cell = |bench: &Result<Bench, String>| match bench {
         Err(reason) => Cell::Missing(reason.clone()),
-        Ok(bench) => {
-            // An engine that takes no maps has no such empty run either.
-            let empty = empty(bench.empty, engine).map_or(&[][..], |empty| &empty.times[..]);
-            let empty = empty.iter().copied().chain(std::iter::repeat(0.0));
-            let net = bench.times.iter().zip(empty).map(|(time, empty)| (time - empty).max(SHORTEST)).collect();
-            Cell::Times(Times { whole: bench.times.clone(), net })
-        }
+        Ok(bench) => Cell::Times(bench.times.clone()),
     };
     let measured = programs.iter().map(|line| Measured {
         name: line.built.program.name,
@@ -238,16 +268,13 @@ fn results(
         maps: line.built.program.maps,
         instructions: line.built.instructions,
         vectorised: line.built.vectorised.clone(),
-        cells: line.benches.iter().enumerate().map(|(engine, bench)| cell(engine, bench)).collect(),
+        cells: line.benches.iter().map(cell).collect(),
     });
-    let shown = |engine| {
-        let times = &empty(SHOWN, engine)?.times;
-        Some(Times { whole: times.clone(), net: times.clone() })
-    };
+    let shown = lines[SHOWN].benches.iter().map(|bench| bench.as_ref().ok().map(|bench| bench.times.clone()));
     Results {
         engines: engines.iter().map(|engine| engine.name()).collect(),
         missing,
-        empty: (0..engines.len()).map(shown).collect(),
+        empty: shown.collect(),
         programs: measured.collect(),
         loading,
     }

@@ -37,7 +37,10 @@ struct SkepProgram {
 
 impl Engine for Skep {
     fn name(&self) -> String {
-        format!("Skep {}", self.mode)
+        match self.mode {
+            Mode::Jit => "Skep JIT".to_owned(),
+            mode => format!("Skep {mode}"),
+        }
     }
 
     fn load(&self, built: &Built) -> Result<Box<dyn Loaded>, Error> {
@@ -45,6 +48,9 @@ impl Engine for Skep {
         let object = Object::parse("benches", &built.object)?.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         (built.program.fill)(&object)?;
         let program = kernel.program(object.program(built.program.name)?.fd())?;
+        if self.mode == Mode::Jit && !program.is_compiled() {
+            return Err(Error::unfit("it does not compile for this processor"));
+        }
         let hook = packet_hook(ProgramType::Xdp).ok_or_else(|| Error::unfit("no hook for XDP"))?;
         Ok(Box::new(SkepProgram { kernel, program, hook, packet: (built.program.input)(), object }))
     }

@@ -90,6 +90,14 @@ fn notes(results: &Results) -> Vec<String> {
         notes.push("⁽ᵛ⁾ The native compiler vectorised it (by its own remarks): not in the means.".to_owned());
     }
     for (engine, name) in results.engines.iter().enumerate() {
+        let unclear = |program: &&Measured| program.times(engine).is_some_and(|times| !times.is_clear());
+        let titles: Vec<_> = results.programs.iter().filter(unclear).map(|program| program.title).collect();
+        if !titles.is_empty() {
+            notes.push(format!(
+                "{name}, {}: too short beside its empty run, the difference drowns in its spread.",
+                titles.join(", ")
+            ));
+        }
         let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for program in &results.programs {
             if let Some(Cell::Missing(reason)) = program.cells.get(engine) {
