@@ -95,6 +95,11 @@ impl Program {
         self.attach_target.as_ref().map(|(name, _)| name.as_str())
     }
 
+    /// Whether it runs as machine code.
+    pub fn is_compiled(&self) -> bool {
+        self.executable.is_compiled()
+    }
+
     /// The first eight bytes of the hash of its instructions.
     pub fn tag(&self) -> [u8; 8] {
         self.tag
