@@ -193,16 +193,15 @@ impl Scalar {
         let sign = 1u32 << 31;
         self.smin32 = self.smin32.max((value | (unknown & sign)) as i32);
         self.smax32 = self.smax32.min((value | (unknown & !sign)) as i32);
-        if !self.bits.is_constant()
-            && let Some(only) = self.only_member()
-        {
+        if let Some(only) = self.only_member() {
             *self = Scalar::constant(only);
         }
     }
 
-    /// The one number that both the bits and the unsigned range allow, if there is just one.
+    /// The one number that both the bits and the unsigned range allow, if there is just one. Where they allow none, the
+    /// answer is Linux's: often a number all the same.
     fn only_member(&self) -> Option<u64> {
-        if self.umin == 0 && self.umax == u64::MAX || self.umin > self.umax {
+        if self.umin == 0 && self.umax == u64::MAX {
             return None;
         }
         let next = self.bits.member_above(self.umin);
@@ -371,9 +370,9 @@ impl Scalar {
         self.zero_extend32();
     }
 
-    /// What is in both sets. Of an empty set little more than bits is left.
-    pub fn intersect(&self, other: &Scalar) -> Scalar {
-        let mut both = Scalar {
+    /// What is in both sets, the descriptions not yet brought into line with each other.
+    pub fn overlap(&self, other: &Scalar) -> Scalar {
+        Scalar {
             bits: self.bits.merge(other.bits),
             umin: self.umin.max(other.umin),
             umax: self.umax.min(other.umax),
@@ -383,8 +382,7 @@ impl Scalar {
             umax32: self.umax32.min(other.umax32),
             smin32: self.smin32.max(other.smin32),
             smax32: self.smax32.min(other.smax32),
-        };
-        if both.synchronise() { both } else { Scalar { bits: both.bits, ..Scalar::UNKNOWN } }
+        }
     }
 }
 
