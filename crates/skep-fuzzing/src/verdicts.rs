@@ -43,10 +43,17 @@ struct Known {
     why: &'static str,
 }
 
+/// How Linux says that a program is too much for it, which does not mean that anything is wrong with it.
+const GIVES_UP: &[&str] = &["BPF program is too large.", "The sequence of "];
+
 const KNOWN: &[Known] = &[
     Known {
         applies: |c| matches!(c, Comparison::FalseAccept(reason) if reason.starts_with("verifier bug")),
         why: "Linux finds a fault in itself",
+    },
+    Known {
+        applies: |c| matches!(c, Comparison::FalseAccept(reason) if GIVES_UP.iter().any(|start| reason.starts_with(start))),
+        why: "Linux gives up: states that differ in what divisions and calls lose meet here, and not there",
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),

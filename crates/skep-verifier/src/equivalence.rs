@@ -210,6 +210,11 @@ impl Comparison<'_> {
     }
 }
 
+/// Everything but origins.
+pub(crate) fn identical(old: &Register, new: &Register) -> bool {
+    same(old, new) && (old.id, old.reference) == (new.id, new.reference)
+}
+
 /// Everything but ids and origins.
 fn same(old: &Register, new: &Register) -> bool {
     old.kind == new.kind

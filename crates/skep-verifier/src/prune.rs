@@ -9,7 +9,7 @@
 
 use crate::domain::register::Register;
 use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
-use crate::equivalence::{Comparison, Exactness, same_calls};
+use crate::equivalence::{Comparison, Exactness, identical, same_calls};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
@@ -133,8 +133,8 @@ impl Verifier<'_> {
             self.inherit(id, state, Some(id));
             return Ok(Verdict::Covered);
         }
-        let endless = !bounded && !iterates && self.covers(id, state, Exactness::Same);
-        if endless && self.same_progress(id, state) {
+        let endless = !bounded && !iterates && self.stands_still(id, state) && self.covers(id, state, Exactness::Same);
+        if endless {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .of(Reason::InfiniteLoop)
                 .hint("nothing changes from one round of this loop to the next: it never ends");
@@ -159,8 +159,12 @@ impl Verifier<'_> {
         runs_later && old.is_some_and(|old| old.state.later_entries != state.later_entries)
     }
 
-    fn same_progress(&self, id: CheckpointId, state: &State) -> bool {
-        self.exploration.checkpoints.get(id).is_some_and(|old| old.state.progress() == state.progress())
+    /// Whether nothing has moved in the running function, and nothing that counts. As in Linux an identity given anew is a
+    /// move, in a register that nobody reads any more as well.
+    fn stands_still(&self, id: CheckpointId, state: &State) -> bool {
+        let Some(old) = self.exploration.checkpoints.get(id) else { return false };
+        let mut registers = old.state.frame().registers.iter().zip(&state.frame().registers);
+        old.state.progress() == state.progress() && registers.all(|(old, new)| identical(old, new))
     }
 
     fn covers(&self, id: CheckpointId, state: &State, exactness: Exactness) -> bool {

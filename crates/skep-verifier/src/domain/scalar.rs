@@ -221,8 +221,9 @@ impl Scalar {
 
     /// 32-bit ranges from 64-bit ranges that keep their upper half (or cross it once), then from each other.
     fn deduce32(&mut self) {
-        self.deduce32_from(self.umin, self.umax);
-        self.deduce32_from(self.smin as u64, self.smax as u64);
+        self.deduce32_from(self.umin, self.umax, true);
+        // A signed range without members says nothing of low halves: in Linux an unsigned one does.
+        self.deduce32_from(self.smin as u64, self.smax as u64, self.smin <= self.smax);
         // A range of one sign is the same range whether read as signed or unsigned.
         if self.umin32 as i32 <= self.umax32 as i32 {
             self.smin32 = self.smin32.max(self.umin32 as i32);
@@ -242,12 +243,14 @@ impl Scalar {
         }
     }
 
-    fn deduce32_from(&mut self, min: u64, max: u64) {
+    fn deduce32_from(&mut self, min: u64, max: u64, bounds_low_half: bool) {
         let (low_min, low_max) = (min as u32, max as u32);
         if min >> 32 == max >> 32 {
             // min <= max and equal upper halves: the low halves are ordered too.
-            self.umin32 = self.umin32.max(low_min);
-            self.umax32 = self.umax32.min(low_max);
+            if bounds_low_half {
+                self.umin32 = self.umin32.max(low_min);
+                self.umax32 = self.umax32.min(low_max);
+            }
             if low_min as i32 <= low_max as i32 {
                 self.smin32 = self.smin32.max(low_min as i32);
                 self.smax32 = self.smax32.min(low_max as i32);
