@@ -126,15 +126,13 @@ impl Verifier<'_> {
     /// A copy of a register; if it is a number, both get the same id so that what is learnt of one holds for the other.
     pub(crate) fn identify_for_copy(&mut self, state: &mut State, reg: Reg) -> Register {
         let source = *state.register(reg);
-        if source.is_scalar() && !source.value.is_constant() {
-            if source.link.0.is_some() {
-                let source = state.register_mut(reg);
-                (source.id, source.link) = (0, Link(None));
-            }
-            if state.register(reg).id == 0 {
-                let id = self.new_id();
-                state.register_mut(reg).id = id;
-            }
+        if source.is_scalar() && source.link.0.is_some() {
+            let source = state.register_mut(reg);
+            (source.id, source.link) = (0, Link(None));
+        }
+        if source.is_scalar() && !source.value.is_constant() && state.register(reg).id == 0 {
+            let id = self.new_id();
+            state.register_mut(reg).id = id;
         }
         let source = *state.register(reg);
         self.copy_of(&source)
