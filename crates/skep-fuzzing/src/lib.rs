@@ -1,6 +1,7 @@
 //! Random programs, and what they say about the verifier.
 //!
 //! * *Verdicts* ([`verdicts`]): a program is shown to Skep's verifier and to the running Linux; both must say the same.
+//!   [`search`] does so with a million.
 //! * *Soundness* ([`soundness`]): a program that is accepted runs in the paranoid engine on random maps and packets; what
 //!   the verifier claims must hold before every instruction.
 //!
@@ -14,6 +15,8 @@ pub mod functions;
 pub mod generate;
 pub mod loader;
 pub mod minimise;
+pub mod progress;
+pub mod search;
 pub mod setting;
 pub mod soundness;
 pub mod verdicts;

@@ -16,7 +16,7 @@ use skep_isa::{Reg, RegSet};
 pub(crate) enum Exactness {
     /// Numbers that decided nothing may differ.
     Relevant,
-    /// All numbers must lie within the old ones.
+    /// All numbers must lie within the old ones, and what was not written yet is still not written.
     Within,
     /// Everything must be the same.
     Same,
@@ -120,29 +120,22 @@ impl Comparison<'_> {
                 return false;
             }
         }
-        // What the old state had not touched yet must be untouched in the new one too, if it counts.
-        self.exactness != Exactness::Same || old.stack.len() == new.stack.len()
+        self.exactness == Exactness::Relevant || old.stack.len() <= new.stack.len()
     }
 
     fn stack_slot(&self, old: &StackSlot, new: &StackSlot, ids: &mut Ids) -> bool {
-        if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new))
-            && self.exactness != Exactness::Same
-        {
-            return self.register(&o, &n, ids);
-        }
-        for (o, n) in old.bytes.iter().zip(&new.bytes) {
-            let fits = match (o, n) {
-                (ByteKind::Invalid, _) if self.exactness != Exactness::Same => true,
-                (ByteKind::Misc, ByteKind::Zero) if self.exactness != Exactness::Same => true,
-                // Reading either gives any number: an address is one for whoever may read what was never written.
-                (ByteKind::Misc, _) if self.uninitialised_readable && self.exactness != Exactness::Same => {
-                    !n.is_object()
+        match self.exactness {
+            Exactness::Relevant => {
+                if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new)) {
+                    return self.register(&o, &n, ids);
                 }
-                (o, n) => o == n,
-            };
-            if !fits {
-                return false;
+                if !old.bytes.iter().zip(&new.bytes).all(|(o, n)| self.byte(*o, *n)) {
+                    return false;
+                }
             }
+            // What is not written yet in the first round of a loop may be read in the next.
+            Exactness::Within | Exactness::Same if old.bytes != new.bytes => return false,
+            Exactness::Within | Exactness::Same => {}
         }
         if old.bytes.iter().any(|byte| byte.is_object()) {
             let (o, n) = (&old.spilled, &new.spilled);
@@ -150,6 +143,16 @@ impl Comparison<'_> {
             return same && ids.correspond(o.reference, n.reference) && ids.correspond(o.id, n.id);
         }
         !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
+    }
+
+    /// Whether whoever could go on with the old byte can go on with the new one.
+    fn byte(&self, old: ByteKind, new: ByteKind) -> bool {
+        match (old, new) {
+            (ByteKind::Invalid, _) | (ByteKind::Misc, ByteKind::Zero) => true,
+            // Reading either gives any number: an address is one for whoever may read what was never written.
+            (ByteKind::Misc, new) if self.uninitialised_readable => !new.is_object(),
+            (old, new) => old == new,
+        }
     }
 
     /// A slot that reads as one eight-byte number.
@@ -170,8 +173,8 @@ impl Comparison<'_> {
             return same(old, new) && ids.correspond(old.id, new.id) && ids.correspond(old.reference, new.reference);
         }
         match old.kind {
-            // Nothing read it: no path can have.
-            Kind::Uninitialised => true,
+            // Nothing read it: no path that has ended can have.
+            Kind::Uninitialised => self.exactness == Exactness::Relevant || new.kind == Kind::Uninitialised,
             Kind::Scalar => new.is_scalar() && self.number(old, new, ids),
             Kind::Packet { range } | Kind::PacketMeta { range } => {
                 let new_range = match (old.kind, new.kind) {
@@ -205,6 +208,11 @@ impl Comparison<'_> {
             && ids.correspond(old.id, new.id)
             && ids.correspond(old.reference, new.reference)
     }
+}
+
+/// Everything but origins.
+pub(crate) fn identical(old: &Register, new: &Register) -> bool {
+    same(old, new) && (old.id, old.reference) == (new.id, new.reference)
 }
 
 /// Everything but ids and origins.

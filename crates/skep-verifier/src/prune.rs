@@ -9,7 +9,7 @@
 
 use crate::domain::register::Register;
 use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
-use crate::equivalence::{Comparison, Exactness, same_calls};
+use crate::equivalence::{Comparison, Exactness, identical, same_calls};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
@@ -120,8 +120,7 @@ impl Verifier<'_> {
         if self.is_other_entry(id, state) {
             return Ok(Verdict::Different { keep_new: forced || !recent });
         }
-        let (depth, iterations) =
-            self.exploration.checkpoints.get(id).map_or((0, 0), |c| (c.state.may_goto_depth, c.state.iterations));
+        let depth = self.exploration.checkpoints.get(id).map_or(0, |old| old.state.may_goto_depth);
         let iterates = self.iterates(slot);
         let bounded = if iterates {
             self.may_have_next(state)
@@ -134,11 +133,8 @@ impl Verifier<'_> {
             self.inherit(id, state, Some(id));
             return Ok(Verdict::Covered);
         }
-        let same = !bounded
-            && !iterates
-            && (depth, iterations) == (state.may_goto_depth, state.iterations)
-            && self.covers(id, state, Exactness::Same);
-        if same && self.same_callback_depth(id, state) {
+        let endless = !bounded && !iterates && self.stands_still(id, state) && self.covers(id, state, Exactness::Same);
+        if endless {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .of(Reason::InfiniteLoop)
                 .hint("nothing changes from one round of this loop to the next: it never ends");
@@ -163,9 +159,12 @@ impl Verifier<'_> {
         runs_later && old.is_some_and(|old| old.state.later_entries != state.later_entries)
     }
 
-    fn same_callback_depth(&self, id: CheckpointId, state: &State) -> bool {
-        let depth = |s: &State| s.frames.iter().map(|f| f.callback_depth).sum::<u32>();
-        self.exploration.checkpoints.get(id).is_some_and(|old| depth(&old.state) == depth(state))
+    /// Whether nothing has moved in the running function, and nothing that counts. As in Linux an identity given anew is a
+    /// move, in a register that nobody reads any more as well.
+    fn stands_still(&self, id: CheckpointId, state: &State) -> bool {
+        let Some(old) = self.exploration.checkpoints.get(id) else { return false };
+        let mut registers = old.state.frame().registers.iter().zip(&state.frame().registers);
+        old.state.progress() == state.progress() && registers.all(|(old, new)| identical(old, new))
     }
 
     fn covers(&self, id: CheckpointId, state: &State, exactness: Exactness) -> bool {

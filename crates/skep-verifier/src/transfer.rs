@@ -126,15 +126,13 @@ impl Verifier<'_> {
     /// A copy of a register; if it is a number, both get the same id so that what is learnt of one holds for the other.
     pub(crate) fn identify_for_copy(&mut self, state: &mut State, reg: Reg) -> Register {
         let source = *state.register(reg);
-        if source.is_scalar() && !source.value.is_constant() {
-            if source.link.0.is_some() {
-                let source = state.register_mut(reg);
-                (source.id, source.link) = (0, Link(None));
-            }
-            if state.register(reg).id == 0 {
-                let id = self.new_id();
-                state.register_mut(reg).id = id;
-            }
+        if source.is_scalar() && source.link.0.is_some() {
+            let source = state.register_mut(reg);
+            (source.id, source.link) = (0, Link(None));
+        }
+        if source.is_scalar() && !source.value.is_constant() && state.register(reg).id == 0 {
+            let id = self.new_id();
+            state.register_mut(reg).id = id;
         }
         let source = *state.register(reg);
         self.copy_of(&source)
@@ -219,24 +217,10 @@ impl Verifier<'_> {
             Imm64::MapFd(fd) | Imm64::MapIndex(fd) => Register::pointer(Kind::Map(self.map_by_fd(fd)?)),
             Imm64::MapValue { fd, offset } | Imm64::MapIndexValue { index: fd, offset } => {
                 let map = self.map_by_fd(fd)?;
-                let facts = self.maps.facts(map);
-                let direct = crate::tables::map_info(facts.map_type).direct_value;
-                if crate::tables::is_arena(facts.map_type) {
+                if crate::tables::is_arena(self.maps.facts(map).map_type) {
                     // Where the page is in user space: the program casts it before it uses it.
                     state.set(dst, Register::UNKNOWN);
                     return Ok(());
-                }
-                if !direct || facts.max_entries != 1 {
-                    return invalid(format!(
-                        "direct value access on map of type {} is not possible",
-                        facts.map_type.number()
-                    ));
-                }
-                if offset >= facts.value_size {
-                    return Reason::OutOfBounds.invalid(format!(
-                        "invalid access to map value pointer, value_size={} off={offset}",
-                        facts.value_size
-                    ));
                 }
                 Register { offset: offset as i32, ..Register::pointer(Kind::MapValue(map)) }
             }

@@ -424,7 +424,7 @@ impl Verifier<'_> {
             // One id for both: the NULL check and the release.
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
-            state.references.push(Reference { id, slot: state.slot });
+            state.references.push(Reference::new(id, state.slot));
         } else if function.result == KfuncResult::Node {
             self.lend(&mut result);
         }

@@ -116,6 +116,10 @@ impl KfuncTable {
         let mut functions = HashMap::new();
         for (slot, insn) in code.iter() {
             let Insn::Call(CallTarget::Kfunc { id, btf: module }) = insn else { continue };
+            // What a loader could not resolve: only whoever gets there is refused.
+            if (*id, *module) == (0, 0) {
+                continue;
+            }
             if *module != 0 {
                 return Err(of_a_module().at(slot));
             }

@@ -97,7 +97,7 @@ fn widen(state: &mut State, pointer: &Register, strictly_below: bool) {
     if pointer.value.umax > MAX_PACKET_OFFSET || pointer.value.umax + fixed > MAX_PACKET_OFFSET {
         return;
     }
-    let proven = (pointer.offset + i32::from(strictly_below)) as u16;
+    let proven = pointer.offset as u32 + u32::from(strictly_below);
     let (id, kind) = (pointer.id, pointer.kind);
     let same = |r: &Register| r.id == id && std::mem::discriminant(&r.kind) == std::mem::discriminant(&kind);
     state.change_each(same, |r| {

@@ -200,7 +200,9 @@ impl Verifier<'_> {
                 new = StackSlot { bytes: [ByteKind::Spill; 8], spilled: value };
             }
             Some(mut value) if first == 0 && value.is_scalar() && self.is_privileged() => {
-                if let Stored::Register(reg) = stored {
+                // What a narrow store cuts off is not equal to what was stored.
+                let fits = value.value.umax.checked_shr(8 * size as u32).unwrap_or(0) == 0;
+                if let (Stored::Register(reg), true) = (stored, fits) {
                     value = self.identify_for_copy(state, reg);
                 }
                 spill_number(&mut new, value, size);

@@ -193,16 +193,15 @@ impl Scalar {
         let sign = 1u32 << 31;
         self.smin32 = self.smin32.max((value | (unknown & sign)) as i32);
         self.smax32 = self.smax32.min((value | (unknown & !sign)) as i32);
-        if !self.bits.is_constant()
-            && let Some(only) = self.only_member()
-        {
+        if let Some(only) = self.only_member() {
             *self = Scalar::constant(only);
         }
     }
 
-    /// The one number that both the bits and the unsigned range allow, if there is just one.
+    /// The one number that both the bits and the unsigned range allow, if there is just one. Where they allow none, the
+    /// answer is Linux's: often a number all the same.
     fn only_member(&self) -> Option<u64> {
-        if self.umin == 0 && self.umax == u64::MAX || self.umin > self.umax {
+        if self.umin == 0 && self.umax == u64::MAX {
             return None;
         }
         let next = self.bits.member_above(self.umin);
@@ -222,8 +221,9 @@ impl Scalar {
 
     /// 32-bit ranges from 64-bit ranges that keep their upper half (or cross it once), then from each other.
     fn deduce32(&mut self) {
-        self.deduce32_from(self.umin, self.umax);
-        self.deduce32_from(self.smin as u64, self.smax as u64);
+        self.deduce32_from(self.umin, self.umax, true);
+        // A signed range without members says nothing of low halves: in Linux an unsigned one does.
+        self.deduce32_from(self.smin as u64, self.smax as u64, self.smin <= self.smax);
         // A range of one sign is the same range whether read as signed or unsigned.
         if self.umin32 as i32 <= self.umax32 as i32 {
             self.smin32 = self.smin32.max(self.umin32 as i32);
@@ -243,12 +243,14 @@ impl Scalar {
         }
     }
 
-    fn deduce32_from(&mut self, min: u64, max: u64) {
+    fn deduce32_from(&mut self, min: u64, max: u64, bounds_low_half: bool) {
         let (low_min, low_max) = (min as u32, max as u32);
         if min >> 32 == max >> 32 {
             // min <= max and equal upper halves: the low halves are ordered too.
-            self.umin32 = self.umin32.max(low_min);
-            self.umax32 = self.umax32.min(low_max);
+            if bounds_low_half {
+                self.umin32 = self.umin32.max(low_min);
+                self.umax32 = self.umax32.min(low_max);
+            }
             if low_min as i32 <= low_max as i32 {
                 self.smin32 = self.smin32.max(low_min as i32);
                 self.smax32 = self.smax32.min(low_max as i32);
@@ -371,9 +373,9 @@ impl Scalar {
         self.zero_extend32();
     }
 
-    /// What is in both sets. Of an empty set little more than bits is left.
-    pub fn intersect(&self, other: &Scalar) -> Scalar {
-        let mut both = Scalar {
+    /// What is in both sets, the descriptions not yet brought into line with each other.
+    pub fn overlap(&self, other: &Scalar) -> Scalar {
+        Scalar {
             bits: self.bits.merge(other.bits),
             umin: self.umin.max(other.umin),
             umax: self.umax.min(other.umax),
@@ -383,8 +385,7 @@ impl Scalar {
             umax32: self.umax32.min(other.umax32),
             smin32: self.smin32.max(other.smin32),
             smax32: self.smax32.min(other.smax32),
-        };
-        if both.synchronise() { both } else { Scalar { bits: both.bits, ..Scalar::UNKNOWN } }
+        }
     }
 }
 
