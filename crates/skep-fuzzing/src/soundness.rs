@@ -14,7 +14,7 @@ use skep_user::{Config, UserKernel};
 use std::sync::Arc;
 
 /// Instructions that a run may take.
-const BUDGET: u64 = 100_000;
+const BUDGET: u64 = 10_000;
 
 /// A kernel of our own whose engine is paranoid.
 pub struct Witness {

@@ -52,7 +52,7 @@ mod tables;
 mod transfer;
 mod verifier;
 
-pub use claims::{Claims, Lie, Place, Running, RunningFrame};
+pub use claims::{Claims, Extent, Lie, Place, Position, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};

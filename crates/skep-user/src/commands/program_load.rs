@@ -15,7 +15,7 @@ use skep_btf::TypeId;
 use skep_engine::{Executable, LinkError, Mode, References};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
-    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
+    AttachTarget, Claims, Extent, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
 };
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
@@ -225,27 +225,18 @@ impl UserKernel {
         verify(&program, &options)
     }
 
-    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much, or
-    /// where a pointer that nobody uses goes too far; any other refusal then is a fault of the verifier, which ended paths that it should have followed.
-    fn claims(&self, request: &Request) -> Result<Option<Arc<Claims>>, Refusal> {
+    /// What the verifier claims of a program that it accepts; nothing where that is too much.
+    fn claims(&self, request: &Request) -> Option<Arc<Claims>> {
         let claims =
             self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
-        match claims {
-            Ok((_, claims)) => Ok(claims.is_complete().then(|| Arc::new(claims))),
-            Err(rejection) if rejection.errno == Errno::E2BIG.0 => Ok(None),
-            // A path that ended may move pointers anywhere: no path that goes on like it accesses anything there.
-            Err(rejection) if rejection.reason == Reason::FarPointer => Ok(None),
-            Err(rejection) => {
-                let message = format!("accepted, but refused when explored completely: {}\n", rejection.message);
-                Err(refuse(Errno::EFAULT, message))
-            }
-        }
+        let (_, claims) = claims.ok()?;
+        (claims.extent() != Extent::Nothing).then(|| Arc::new(claims))
     }
 
     /// Makes the program ready to run; its id and name come later.
     fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
         let claims = match &verified {
-            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request)?,
+            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request),
             _ => None,
         };
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();

@@ -1,0 +1,130 @@
+//! The states of one exploration.
+
+use crate::domain::stack::StackSlot;
+use crate::observe::{Explored, Frame, Kept, Observer, Register, StateView};
+use skep_isa::{Reg, RegSet};
+
+/// States recorded of one program. Beyond that, nothing is claimed.
+const MOST_CLAIMS: usize = 20_000;
+
+/// The states of one exploration, by slot.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    at: Vec<Vec<Claim>>,
+    /// States seen since the end of the last function that was explored by itself: slot and place in the list there.
+    open: Vec<(usize, usize)>,
+    total: usize,
+}
+
+/// One state: frames, the running one last.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) frames: Box<[FrameClaim]>,
+    /// When it was seen.
+    pub(super) visit: u32,
+    /// The kept state it came from.
+    kept: Option<Kept>,
+}
+
+/// One function invocation of a state.
+#[derive(Clone, Debug)]
+pub(super) struct FrameClaim {
+    registers: [Register; Reg::COUNT],
+    stack: Box<[StackSlot]>,
+    /// Slot of the call that made it; nothing in the outermost frame.
+    pub(super) call_site: usize,
+    /// The registers that are claimed.
+    claimed: RegSet,
+    /// Bit per stack slot that is claimed.
+    claimed_slots: u64,
+}
+
+impl Record {
+    /// Nothing yet, of a program of so many slots.
+    pub(super) fn new(slots: usize) -> Record {
+        Record { at: vec![Vec::new(); slots], open: Vec::new(), total: 0 }
+    }
+
+    /// Whether every state is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.total <= MOST_CLAIMS
+    }
+
+    /// What is claimed at a slot: first what was seen soon after a visit, which is where a run goes on that was found
+    /// there.
+    pub(super) fn at(&self, slot: u32, after: u32) -> impl Iterator<Item = &Claim> + Clone {
+        let claims = self.at.get(slot as usize).map_or(&[][..], Vec::as_slice);
+        let (before, after) = claims.split_at(claims.partition_point(|claim| claim.visit <= after));
+        after.iter().chain(before)
+    }
+}
+
+impl FrameClaim {
+    fn of(frame: &Frame) -> FrameClaim {
+        FrameClaim {
+            registers: frame.registers,
+            stack: frame.stack.as_slice().into(),
+            call_site: frame.call_site,
+            claimed: RegSet::ALL,
+            claimed_slots: u64::MAX,
+        }
+    }
+
+    /// The registers that are claimed.
+    pub(super) fn registers(&self) -> impl Iterator<Item = (Reg, &Register)> {
+        self.claimed.iter().map(|reg| (reg, &self.registers[reg.index()]))
+    }
+
+    /// The stack slots that are claimed.
+    pub(super) fn stack(&self) -> impl Iterator<Item = (usize, &StackSlot)> {
+        self.stack.iter().enumerate().filter(|(slot, _)| self.claimed_slots & 1 << slot != 0)
+    }
+
+    /// A register.
+    pub(super) fn register(&self, number: usize) -> &Register {
+        &self.registers[number]
+    }
+
+    /// A stack slot.
+    pub(super) fn slot(&self, slot: usize) -> &StackSlot {
+        &self.stack[slot]
+    }
+
+    /// Gives up what a path may lack that ended at the kept state this one came from.
+    fn keep_what_decides(&mut self, index: usize, at: usize, kept: &Kept, explored: &Explored<'_>) {
+        let decides = |register: &Register| !register.is_scalar() || explored.decided_since(register);
+        let live = explored.live_registers(at);
+        self.claimed = live.iter().filter(|reg| decides(&self.registers[reg.index()])).collect();
+        self.claimed_slots = explored.slots_read(kept, index);
+        for (slot, content) in self.stack.iter().enumerate() {
+            if content.is_spill() && !decides(&content.spilled) {
+                self.claimed_slots &= !(1 << slot);
+            }
+        }
+    }
+}
+
+impl Observer for Record {
+    fn at(&mut self, slot: usize, state: &StateView<'_>) {
+        self.total += 1;
+        if self.total <= MOST_CLAIMS
+            && let Some(claims) = self.at.get_mut(slot)
+        {
+            let frames = state.frames().map(FrameClaim::of).collect();
+            claims.push(Claim { frames, visit: state.visit(), kept: state.kept() });
+            self.open.push((slot, claims.len() - 1));
+        }
+    }
+
+    fn explored(&mut self, explored: &Explored<'_>) {
+        for (slot, index) in self.open.drain(..) {
+            let claim = &mut self.at[slot][index];
+            let Some(kept) = claim.kept.take().filter(|_| !explored.is_exact()) else { continue };
+            let mut at = slot;
+            for (index, frame) in claim.frames.iter_mut().enumerate().rev() {
+                frame.keep_what_decides(index, at, &kept, explored);
+                at = frame.call_site;
+            }
+        }
+    }
+}
