@@ -36,15 +36,26 @@ pub struct NumberIterator {
     pub destroy: i32,
 }
 
-/// A random program. Half of them avoid obvious mistakes, the others make some now and then.
+/// A random program. Two in three avoid obvious mistakes, the others make some now and then.
 pub fn random_program(choices: &mut impl Choices, iterator: Option<NumberIterator>) -> Candidate {
-    let program_type = if choices.once_in(3) { ProgramType::SchedCls } else { ProgramType::Xdp };
     let careful = !choices.once_in(3);
+    program(choices, iterator, careful, false)
+}
+
+/// A random program that is usually accepted: it makes no mistakes on purpose, and most numbers that move pointers are
+/// compared with their limit once more.
+pub fn safe_program(choices: &mut impl Choices, iterator: Option<NumberIterator>) -> Candidate {
+    program(choices, iterator, true, true)
+}
+
+fn program(choices: &mut impl Choices, iterator: Option<NumberIterator>, careful: bool, safe: bool) -> Candidate {
+    let program_type = if choices.once_in(3) { ProgramType::SchedCls } else { ProgramType::Xdp };
     let mut generator = Generator {
         choices,
         iterator,
         program_type,
         careful,
+        safe,
         may_leave: true,
         insns: Vec::new(),
         set: 0,
@@ -134,6 +145,8 @@ struct Generator<'c, C> {
     program_type: ProgramType,
     /// Makes no mistakes on purpose.
     careful: bool,
+    /// Makes sure that numbers are within their bounds.
+    safe: bool,
     /// Nothing is held that must be given back before the program ends.
     may_leave: bool,
     insns: Vec<Insn>,
