@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod claims;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 
 use clap::{Parser, Subcommand};
 use skep_abi::program_type::ProgramType;
@@ -53,6 +55,18 @@ enum Command {
         /// Do not compare results with the running Linux.
         #[arg(long)]
         without_linux: bool,
+    },
+    /// Plant one fault after the other in the verifier, and print after how many programs `claims` finds it.
+    #[cfg(feature = "planted-bugs")]
+    Planted {
+        #[command(flatten)]
+        range: Range,
+        /// How often each program runs.
+        #[arg(long, default_value_t = 4)]
+        runs: u32,
+        /// Only this one.
+        #[arg(long)]
+        fault: Option<String>,
     },
     /// Show the program of a seed, and what is said of it.
     Show {
@@ -206,6 +220,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verdicts(range) => verdicts(range),
         Command::Claims { range, runs, without_linux } => claims::claims(&range, runs, !without_linux),
+        #[cfg(feature = "planted-bugs")]
+        Command::Planted { range, runs, fault } => planted::planted(&range, runs, fault.as_deref()),
         Command::Show { seed } => show(seed),
         Command::Judge { file, program_type } => show_file(&file, &program_type),
     };

@@ -41,6 +41,10 @@ mod object_types;
 mod obligations;
 pub mod observe;
 mod output;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 mod prune;
 mod reason;
 mod refusal;

@@ -19,6 +19,7 @@ use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
 use crate::input::MapFacts;
 use crate::report::Names;
 use skep_isa::{Reg, RegSet};
+use std::rc::Rc;
 
 /// Watches a verification.
 pub trait Observer {
@@ -111,6 +112,11 @@ impl<'a> StateView<'a> {
     /// Frames of the functions called, the running one last.
     pub fn frames(&self) -> impl DoubleEndedIterator<Item = &'a Frame> + ExactSizeIterator {
         self.state.frames.iter().map(|frame| &**frame)
+    }
+
+    /// The same, as the verifier shares them between states.
+    pub(crate) fn shared_frames(&self) -> &'a [Rc<Frame>] {
+        &self.state.frames
     }
 
     /// The running frame.

@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod edges;
 mod loops;
 mod memory;
 mod numbers;
@@ -356,6 +357,12 @@ impl<C: Choices> Generator<'_, C> {
     }
 
     fn statement(&mut self, depth: u32) {
+        if self.safe && self.choices.once_in(8) {
+            return self.edge();
+        }
+        if self.safe && self.choices.once_in(200) {
+            return self.trap();
+        }
         match self.choices.below(34) {
             0..=6 => self.arithmetic(),
             7..=8 => self.narrow(),

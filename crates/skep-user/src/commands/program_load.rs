@@ -74,8 +74,8 @@ impl UserKernel {
         program_log::check(command.log_buf, command.log_level)?;
         let name = super::check_name(command.prog_name)?;
         let loaded = self.load_request(&command).and_then(|request| {
-            let result = self.verify(&request, command.log_level);
-            self.link(request, result)
+            let (result, claims) = self.verify(&request, command.log_level);
+            self.link(request, result, claims)
         });
         let (program, log) = match loaded {
             Ok((make, log)) => (Ok(make), log),
@@ -182,8 +182,20 @@ impl UserKernel {
         Ok(maps)
     }
 
-    fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Box<Rejection>> {
-        self.as_verifier_sees(request, log_level, |program, options| verify(program, options).map_err(Box::new))
+    /// The verdict; in the paranoid mode with what is claimed of the program, unless that is too much.
+    fn verify(
+        &self,
+        request: &Request,
+        log_level: u32,
+    ) -> (Result<Verified, Box<Rejection>>, Option<Arc<Claims>>) {
+        if self.config.mode != Mode::Paranoid {
+            let verdict = self.as_verifier_sees(request, log_level, |program, options| verify(program, options));
+            return (verdict.map_err(Box::new), None);
+        }
+        match self.as_verifier_sees(request, log_level, |program, options| Claims::of(program, options)) {
+            Ok((verified, claims)) => (Ok(verified), Some(claims).filter(|c| c.extent() != Extent::Nothing).map(Arc::new)),
+            Err(rejection) => (Err(Box::new(rejection)), None),
+        }
     }
 
     /// Hands a request to the verifier.
@@ -225,20 +237,13 @@ impl UserKernel {
         verify(&program, &options)
     }
 
-    /// What the verifier claims of a program that it accepts; nothing where that is too much.
-    fn claims(&self, request: &Request) -> Option<Arc<Claims>> {
-        let claims =
-            self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
-        let (_, claims) = claims.ok()?;
-        (claims.extent() != Extent::Nothing).then(|| Arc::new(claims))
-    }
-
     /// Makes the program ready to run; its id and name come later.
-    fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
-        let claims = match &verified {
-            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request),
-            _ => None,
-        };
+    fn link(
+        &self,
+        request: Request,
+        verified: Result<Verified, Box<Rejection>>,
+        claims: Option<Arc<Claims>>,
+    ) -> Result<(Program, String), Refusal> {
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();
         let traits = TailCallTraits {
             program_type: request.program_type,

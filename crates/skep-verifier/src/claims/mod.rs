@@ -21,7 +21,7 @@ pub use place::Place;
 
 use crate::input::{Options, Program};
 use crate::output::{Rejection, Verified};
-use record::Record;
+use record::{Record, Recorder};
 
 /// The abstract states of each instruction of an accepted program, by slot of the program as it was given.
 #[derive(Clone, Debug)]
@@ -54,9 +54,9 @@ impl Claims {
     pub fn of(program: &Program<'_>, options: &Options<'_>) -> Result<(Verified, Claims), Rejection> {
         let maps = program.maps.iter().map(|(fd, _)| *fd).collect();
         let explore = |exact_pruning: bool| {
-            let mut record = Record::new(program.insns.len());
+            let mut recorder = Recorder::new(program.insns.len());
             let options = Options { exact_pruning, ..options.clone() };
-            crate::verify_observed(program, &options, &mut record).map(|verified| (verified, record))
+            crate::verify_observed(program, &options, &mut recorder).map(|verified| (verified, recorder.record))
         };
         let (verified, decisive) = explore(false)?;
         let complete = explore(true).map(|(_, record)| record).map_err(|rejection| rejection.message);
