@@ -56,7 +56,8 @@ impl Witness {
     /// The maps cannot be created.
     pub fn new() -> Result<Witness, Errno> {
         let limits = Limits { instructions: MOST_EXPLORED, ..Limits::default() };
-        let kernel = UserKernel::new(Config { mode: Mode::Paranoid, budget: BUDGET, limits, ..Config::deterministic() });
+        let kernel =
+            UserKernel::new(Config { mode: Mode::Paranoid, budget: BUDGET, limits, ..Config::deterministic() });
         let boundary: Arc<dyn Kernel> = kernel.clone();
         Ok(Witness { loader: Loader::new(boundary)?, kernel, xdp: Xdp::new(), tc: Tc::new() })
     }

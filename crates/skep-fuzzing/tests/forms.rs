@@ -7,9 +7,7 @@ use skep_fuzzing::choices::{Choices, Seeded};
 use skep_fuzzing::generate::Candidate;
 use skep_fuzzing::setting::ARRAY;
 use skep_fuzzing::soundness::{Testimony, Witness};
-use skep_isa::{
-    AtomicOp, BinaryOp, Condition, Imm64, Insn, Operand, Reg, Size, SwapKind, Width,
-};
+use skep_isa::{AtomicOp, BinaryOp, Condition, Imm64, Insn, Operand, Reg, Size, SwapKind, Width};
 
 /// Programs of each form, and runs of each program.
 const PROGRAMS: u64 = 12;

@@ -1,7 +1,7 @@
 //! Holding a run against the claims.
 
-use super::place::Place;
 use super::Claims;
+use super::place::Place;
 use super::record::{Claim, FrameClaim};
 use crate::domain::register::{Kind, Register, type_name};
 use crate::domain::stack::{ByteKind, StackSlot};

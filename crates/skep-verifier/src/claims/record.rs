@@ -65,7 +65,8 @@ impl Recorder {
     }
 
     fn frame(&mut self, index: usize, frame: &Rc<Frame>) -> FrameClaim {
-        let known = self.last.get(index).filter(|(last, _)| Rc::ptr_eq(last, frame)).map(|(_, contents)| contents.clone());
+        let known =
+            self.last.get(index).filter(|(last, _)| Rc::ptr_eq(last, frame)).map(|(_, contents)| contents.clone());
         let contents = known.unwrap_or_else(|| {
             let contents = Arc::new(Contents { registers: frame.registers, stack: self.stack(index, &frame.stack) });
             self.last.truncate(index);

@@ -2,11 +2,12 @@
 //!
 //! Known bits: every operation is monotone, multiplication too (it is made of sums and unions, which are).
 //!
-//! Numbers: ranges and bits tell each other what they know in a fixed number of rounds, as in Linux. That is not a closure:
-//! from more knowledge on one side another round may be lacking. What holds is that each operation is monotone in its
-//! ranges and bits before they are brought together; and of whole numbers that at least one of the wider result's
-//! statements is never contradicted. Tested are the cases where there is something to hold on to: whole operations on
-//! sets that were made in the same way.
+//! Numbers: ranges and bits tell each other what they know in a fixed number of rounds, as in Linux. That is no closure:
+//! after an operation on the smaller set a round may be lacking that the larger one did not need. So the smaller result
+//! is held against the larger one after some more rounds ([`closed`]).
+//!
+//! One refinement is not monotone, here as in Linux: where `x & mask != 0` does not hold and the mask is known, the ranges
+//! of `x` are taken from its bits alone; where the mask is not known they stay.
 
 use super::arithmetic;
 use super::known_bits::KnownBits;
@@ -14,7 +15,7 @@ use super::refine::{outcome, refine};
 use super::scalar::Scalar;
 use super::tests::{WIDTHS, set_with_member};
 use proptest::prelude::*;
-use skep_isa::{BinaryOp, Condition, Size};
+use skep_isa::{BinaryOp, Condition, Size, Width};
 
 const BITS: u64 = 4;
 
@@ -28,7 +29,9 @@ fn sets() -> impl Iterator<Item = KnownBits> {
 
 /// All pairs of which the first lies within the second.
 fn pairs() -> Vec<(KnownBits, KnownBits)> {
-    sets().flat_map(|small| sets().filter(move |large| large.includes(small)).map(move |large| (small, large))).collect()
+    sets()
+        .flat_map(|small| sets().filter(move |large| large.includes(small)).map(move |large| (small, large)))
+        .collect()
 }
 
 #[test]
@@ -86,6 +89,14 @@ fn set_within() -> impl Strategy<Value = (Scalar, Scalar, u64)> {
     })
 }
 
+/// What bits and ranges tell each other after some more rounds.
+fn closed(mut set: Scalar) -> Scalar {
+    for _ in 0..4 {
+        set.synchronise();
+    }
+    set
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -118,12 +129,12 @@ proptest! {
         for width in WIDTHS {
             for op in BinaryOp::ALL {
                 let (result, wide) = (arithmetic::binary(op, width, &a, &b), arithmetic::binary(op, width, &wide_a, &wide_b));
-                prop_assert!(wide.includes(&result), "{op:?} {width:?}:\n{a:?}\n{b:?}\n{result:?}\n{wide_a:?}\n{wide_b:?}\n{wide:?}");
+                prop_assert!(wide.includes(&closed(result)), "{op:?} {width:?}:\n{a:?}\n{b:?}\n{result:?}\n{wide_a:?}\n{wide_b:?}\n{wide:?}");
             }
             let by = Scalar::constant(by);
             for op in [BinaryOp::Lsh, BinaryOp::Rsh, BinaryOp::Arsh] {
                 let (result, wide) = (arithmetic::binary(op, width, &a, &by), arithmetic::binary(op, width, &wide_a, &by));
-                prop_assert!(wide.includes(&result), "{op:?} {width:?} {by:?}:\n{a:?}\n{result:?}\n{wide_a:?}\n{wide:?}");
+                prop_assert!(wide.includes(&closed(result)), "{op:?} {width:?} {by:?}:\n{a:?}\n{result:?}\n{wide_a:?}\n{wide:?}");
             }
         }
     }
@@ -132,8 +143,8 @@ proptest! {
     fn extensions_are_monotone((a, wide_a, _) in set_within()) {
         for bytes in [1, 2, 4] {
             let change = |set: Scalar, change: fn(&mut Scalar, u8)| { let mut set = set; change(&mut set, bytes); set };
-            prop_assert!(change(wide_a, Scalar::truncate).includes(&change(a, Scalar::truncate)), "{bytes}: {a:?} {wide_a:?}");
-            prop_assert!(change(wide_a, Scalar::sign_extend).includes(&change(a, Scalar::sign_extend)), "{bytes}: {a:?} {wide_a:?}");
+            prop_assert!(change(wide_a, Scalar::truncate).includes(&closed(change(a, Scalar::truncate))), "{bytes}: {a:?} {wide_a:?}");
+            prop_assert!(change(wide_a, Scalar::sign_extend).includes(&closed(change(a, Scalar::sign_extend))), "{bytes}: {a:?} {wide_a:?}");
         }
     }
 
@@ -149,15 +160,25 @@ proptest! {
 
     #[test]
     fn refinements_are_monotone((a, wide_a, x) in set_within(), (b, wide_b, y) in set_within()) {
-        for width in WIDTHS {
-            for condition in Condition::ALL {
-                // What no run can do teaches anything.
-                let holds = condition.eval(width, x, y);
-                let ((left, right), (wide_left, wide_right)) =
-                    (refine(condition, width, holds, &a, &b), refine(condition, width, holds, &wide_a, &wide_b));
-                prop_assert!(wide_left.includes(&left), "{condition:?} {width:?} {holds}:\n{a:?}\n{b:?}\n{left:?}\n{wide_a:?}\n{wide_b:?}\n{wide_left:?}");
-                prop_assert!(wide_right.includes(&right), "{condition:?} {width:?} {holds}:\n{a:?}\n{b:?}\n{right:?}\n{wide_a:?}\n{wide_b:?}\n{wide_right:?}");
+        for (condition, width) in Condition::ALL.into_iter().flat_map(|c| WIDTHS.map(|width| (c, width))) {
+            // What no run can do teaches anything.
+            let holds = condition.eval(width, x, y);
+            if condition == Condition::Set && !holds {
+                continue;
             }
+            let (left, right) = refine(condition, width, holds, &a, &b);
+            let (wide_left, wide_right) = refine(condition, width, holds, &wide_a, &wide_b);
+            prop_assert!(wide_left.includes(&closed(left)), "{condition:?} {width:?} {holds}: {a:?} {b:?} {wide_a:?} {wide_b:?}");
+            prop_assert!(wide_right.includes(&closed(right)), "{condition:?} {width:?} {holds}: {a:?} {b:?} {wide_a:?} {wide_b:?}");
         }
     }
+}
+
+#[test]
+fn failed_bit_tests_lose_ranges_where_the_mask_is_known() {
+    let number = Scalar::unsigned_range(5, 6);
+    let (some, mask) = (Scalar::UNKNOWN, Scalar::constant(1 << 40));
+    let (known, _) = refine(Condition::Set, Width::W64, false, &number, &mask);
+    let (unknown, _) = refine(Condition::Set, Width::W64, false, &number, &some);
+    assert!(some.includes(&mask) && !unknown.includes(&known) && known.includes(&unknown));
 }
