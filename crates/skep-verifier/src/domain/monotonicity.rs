@@ -6,8 +6,10 @@
 //! after an operation on the smaller set a round may be lacking that the larger one did not need. So the smaller result
 //! is held against the larger one after some more rounds ([`closed`]).
 //!
-//! One refinement is not monotone, here as in Linux: where `x & mask != 0` does not hold and the mask is known, the ranges
-//! of `x` are taken from its bits alone; where the mask is not known they stay.
+//! Not all refinements are monotone, here as in Linux. Where `x & mask != 0` does not hold and the mask is known, the ranges
+//! of `x` are taken from its bits alone; where the mask is not known they stay. And by `<` and its like a set that reaches
+//! over a change of sign may be narrowed to the side that is left, and then know more than a smaller set whose ranges meet
+//! in another order; this is rare. Equality, inequality and bits that are set are monotone.
 
 use super::arithmetic;
 use super::known_bits::KnownBits;
@@ -159,11 +161,12 @@ proptest! {
     }
 
     #[test]
-    fn refinements_are_monotone((a, wide_a, x) in set_within(), (b, wide_b, y) in set_within()) {
+    fn refinements_other_than_by_order_are_monotone((a, wide_a, x) in set_within(), (b, wide_b, y) in set_within()) {
         for (condition, width) in Condition::ALL.into_iter().flat_map(|c| WIDTHS.map(|width| (c, width))) {
             // What no run can do teaches anything.
             let holds = condition.eval(width, x, y);
-            if condition == Condition::Set && !holds {
+            let monotone = matches!((condition, holds), (Condition::Eq | Condition::Ne, _) | (Condition::Set, true));
+            if !monotone {
                 continue;
             }
             let (left, right) = refine(condition, width, holds, &a, &b);
