@@ -50,7 +50,7 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// List the fuzz targets, or run one. `verdicts` and `claims` make programs of their own for the verifier.
+    /// List the fuzz targets, or run one. `verdicts`, `claims` and `planted` make programs of their own for the verifier.
     Fuzz {
         /// Which one.
         target: Option<String>,

@@ -159,7 +159,12 @@ impl Executable {
         Executable { beliefs: Some(Beliefs::new(verified, claims)), ..self }
     }
 
-    /// What the verifier claims about it.
+    /// What the verifier claims about it, if runs are held against that.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.beliefs.as_ref().map(Beliefs::claims)
+    }
+
+    /// The same, with what it takes to hold a run against it.
     pub(crate) fn beliefs(&self) -> Option<&Beliefs> {
         self.beliefs.as_ref()
     }

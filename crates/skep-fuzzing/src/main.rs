@@ -1,12 +1,15 @@
 //! Fuzzing of the verifier: see the library.
 #![forbid(unsafe_code)]
 
+mod claims;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+
 use clap::{Parser, Subcommand};
 use skep_abi::program_type::ProgramType;
 use skep_fuzzing::case;
 use skep_fuzzing::generate::Candidate;
 use skep_fuzzing::search::{Search, program};
-use skep_fuzzing::soundness::{Testimony, Witness};
 use skep_fuzzing::verdicts::Judges;
 use skep_linux::LinuxKernel;
 use std::path::{Path, PathBuf};
@@ -47,13 +50,28 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         effort: u64,
     },
-    /// Run what is accepted in the paranoid engine.
+    /// Run what is accepted in the paranoid engine, and compare its results with those of the running Linux.
     Claims {
         #[command(flatten)]
         range: Range,
         /// How often each program runs.
         #[arg(long, default_value_t = 4)]
         runs: u32,
+        /// Do not compare results with the running Linux.
+        #[arg(long)]
+        without_linux: bool,
+    },
+    /// Plant one fault after the other in the verifier, and print after how many programs `claims` finds it.
+    #[cfg(feature = "planted-bugs")]
+    Planted {
+        #[command(flatten)]
+        range: Range,
+        /// How often each program runs.
+        #[arg(long, default_value_t = 4)]
+        runs: u32,
+        /// Only this one.
+        #[arg(long)]
+        fault: Option<String>,
     },
     /// Show the program of a seed, and what is said of it.
     Show {
@@ -121,33 +139,6 @@ fn verdicts(range: Range, effort: u64) -> Result<ExitCode, Failure> {
     Ok(findings.outcome())
 }
 
-fn soundness(range: Range, runs: u32) -> Result<ExitCode, Failure> {
-    let mut witness = Witness::new().map_err(|errno| errno.to_string())?;
-    let mut findings = Findings::new(range.clone());
-    let (mut ran, mut done) = (0u64, 0);
-    for seed in range.seed..range.seed + range.count {
-        let candidate = program(seed, None);
-        done += 1;
-        match witness.hear(&candidate, seed, runs).map_err(|errno| errno.to_string())? {
-            Testimony::Refused => continue,
-            Testimony::True => ran += 1,
-            Testimony::Lie(_) => {
-                let small = witness.minimise(&candidate, seed, runs);
-                let Ok(Testimony::Lie(lie)) = witness.hear(&small, seed, runs) else { continue };
-                findings.add(case::text(&format!("seed {seed}: {lie}"), &small, "accept"))?;
-                if findings.are_enough() {
-                    break;
-                }
-            }
-        }
-        if done % 50_000 == 0 {
-            findings.report(&format!("{ran} accepted and run {runs} times each"), done);
-        }
-    }
-    findings.report(&format!("{ran} accepted and run {runs} times each"), done);
-    Ok(findings.outcome())
-}
-
 fn show(seed: u64) -> Result<ExitCode, Failure> {
     let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
     let candidate = program(seed, judges.iterator());
@@ -174,7 +165,9 @@ fn judge(judges: &Judges, candidate: &Candidate) {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verdicts { range, effort } => verdicts(range, effort),
-        Command::Claims { range, runs } => soundness(range, runs),
+        Command::Claims { range, runs, without_linux } => claims::claims(&range, runs, !without_linux),
+        #[cfg(feature = "planted-bugs")]
+        Command::Planted { range, runs, fault } => planted::planted(&range, runs, fault.as_deref()),
         Command::Show { seed } => show(seed),
         Command::Judge { file, program_type } => show_file(&file, &program_type),
     };

@@ -9,6 +9,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, StackSlot};
 use crate::domain::state::{Frame, State};
+use crate::planted::{Fault, is_planted};
 use skep_isa::{Reg, RegSet};
 
 /// How strictly numbers are compared.
@@ -63,6 +64,9 @@ impl Ids {
 
     /// Numbers without an id are linked to nothing: as if each had one of its own.
     fn scalars_correspond(&mut self, old: u32, new: u32) -> bool {
+        if is_planted(Fault::IdentitiesNotCompared) {
+            return true;
+        }
         let mut own = |id: u32| {
             if id != 0 {
                 return id;
@@ -99,7 +103,8 @@ impl Comparison<'_> {
         frames.into_iter().all(|(index, (o, n))| {
             let at = old.frames.get(index + 1).map_or(old.slot, |inner| inner.call_site);
             let live = self.live.get(at).copied().unwrap_or(RegSet::ALL);
-            self.frame(o, n, live, self.read[index], &mut ids)
+            let read = if index > 0 && is_planted(Fault::CalleeStackNotCompared) { 0 } else { self.read[index] };
+            self.frame(o, n, live, read, &mut ids)
         })
     }
 
@@ -182,7 +187,7 @@ impl Comparison<'_> {
                     (Kind::PacketMeta { .. }, Kind::PacketMeta { range }) => range,
                     _ => return false,
                 };
-                new_range >= range && self.pointer(old, new, ids)
+                (new_range >= range || is_planted(Fault::PacketRangeNotCompared)) && self.pointer(old, new, ids)
             }
             Kind::Arena => new.kind == Kind::Arena,
             _ => old.kind == new.kind && self.pointer(old, new, ids),
@@ -197,7 +202,11 @@ impl Comparison<'_> {
         if old.value == Scalar::UNKNOWN && old.id == 0 {
             return true;
         }
-        old.link == new.link && old.value.includes(&new.value) && ids.scalars_correspond(old.id, new.id)
+        let within = match is_planted(Fault::BitsNotCompared) {
+            true => old.value.ranges_include(&new.value),
+            false => old.value.includes(&new.value),
+        };
+        old.link == new.link && within && ids.scalars_correspond(old.id, new.id)
     }
 
     fn pointer(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {

@@ -9,7 +9,7 @@ use crate::checkpoints::Checkpoints;
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
-use crate::observe::StateView;
+use crate::observe::{Explored, StateView};
 use crate::prune::Visit;
 use crate::reason::Reason;
 use crate::refusal::{Check, E2BIG, Refusal};
@@ -67,6 +67,14 @@ impl Verifier<'_> {
                 self.exploration.refused = Some(state);
                 return Err(refusal);
             }
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.explored(&Explored {
+                values: &self.values,
+                live: &self.live,
+                checkpoints: &self.exploration.checkpoints,
+                exact: self.options.exact_pruning,
+            });
         }
         Ok(())
     }

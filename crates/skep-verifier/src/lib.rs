@@ -41,6 +41,10 @@ mod object_types;
 mod obligations;
 pub mod observe;
 mod output;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 mod prune;
 mod reason;
 mod refusal;
@@ -52,7 +56,7 @@ mod tables;
 mod transfer;
 mod verifier;
 
-pub use claims::{Claims, Lie, Place, Running, RunningFrame};
+pub use claims::{Claims, Extent, Lie, Place, Position, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
 pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
 pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};

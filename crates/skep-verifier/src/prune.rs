@@ -10,6 +10,7 @@
 use crate::domain::register::Register;
 use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, identical, same_calls};
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
@@ -37,7 +38,9 @@ enum Verdict {
 impl Verifier<'_> {
     /// Records that stack slots were read.
     pub(crate) fn mark_stack_read(&mut self, state: &State, frame: usize, slots: u64) {
-        self.exploration.checkpoints.mark_read(state.parent, state.written[frame], frame, slots);
+        if !is_planted(Fault::StackReadNotMarked) {
+            self.exploration.checkpoints.mark_read(state.parent, state.written[frame], frame, slots);
+        }
     }
 
     /// Records that stack slots were written whole.
@@ -190,6 +193,7 @@ impl Verifier<'_> {
         if open.is_some() {
             old.followers.push((state.parent, state.written));
         }
+        let read = if is_planted(Fault::ReadsStopAtCovered) { [0; MAX_FRAMES] } else { read };
         for (frame, read) in read.into_iter().enumerate().take(state.frames.len()) {
             checkpoints.mark_read(state.parent, state.written[frame], frame, read);
         }
@@ -198,6 +202,9 @@ impl Verifier<'_> {
         }
         for (before, now) in pairs(&old_state, state) {
             if !before.is_scalar() || !now.is_scalar() {
+                continue;
+            }
+            if is_planted(Fault::PrecisionStopsAtCovered) {
                 continue;
             }
             if self.values.is_precise(before.origin) {

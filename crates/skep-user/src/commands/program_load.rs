@@ -16,7 +16,7 @@ use skep_btf::TypeId;
 use skep_engine::{Executable, LinkError, Linker as _, Mode};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
-    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
+    AttachTarget, Claims, Extent, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
 };
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
@@ -75,8 +75,8 @@ impl UserKernel {
         program_log::check(command.log_buf, command.log_level)?;
         let name = super::check_name(command.prog_name)?;
         let loaded = self.load_request(&command).and_then(|request| {
-            let result = self.verify(&request, command.log_level);
-            self.link(request, result)
+            let (result, claims) = self.verify(&request, command.log_level);
+            self.link(request, result, claims)
         });
         let (program, log) = match loaded {
             Ok((make, log)) => (Ok(make), log),
@@ -183,8 +183,18 @@ impl UserKernel {
         Ok(maps)
     }
 
-    fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Box<Rejection>> {
-        self.as_verifier_sees(request, log_level, |program, options| verify(program, options).map_err(Box::new))
+    /// The verdict; in the paranoid mode with what is claimed of the program, unless that is too much.
+    fn verify(&self, request: &Request, log_level: u32) -> (Result<Verified, Box<Rejection>>, Option<Arc<Claims>>) {
+        if self.config.mode != Mode::Paranoid {
+            let verdict = self.as_verifier_sees(request, log_level, |program, options| verify(program, options));
+            return (verdict.map_err(Box::new), None);
+        }
+        match self.as_verifier_sees(request, log_level, |program, options| Claims::of(program, options)) {
+            Ok((verified, claims)) => {
+                (Ok(verified), Some(claims).filter(|c| c.extent() != Extent::Nothing).map(Arc::new))
+            }
+            Err(rejection) => (Err(Box::new(rejection)), None),
+        }
     }
 
     /// Hands a request to the verifier.
@@ -226,29 +236,13 @@ impl UserKernel {
         verify(&program, &options)
     }
 
-    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much, or
-    /// where a pointer that nobody uses goes too far; any other refusal then is a fault of the verifier, which ended paths that it should have followed.
-    fn claims(&self, request: &Request) -> Result<Option<Arc<Claims>>, Refusal> {
-        let claims =
-            self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
-        match claims {
-            Ok((_, claims)) => Ok(claims.is_complete().then(|| Arc::new(claims))),
-            Err(rejection) if rejection.errno == Errno::E2BIG.0 => Ok(None),
-            // A path that ended may move pointers anywhere: no path that goes on like it accesses anything there.
-            Err(rejection) if rejection.reason == Reason::FarPointer => Ok(None),
-            Err(rejection) => {
-                let message = format!("accepted, but refused when explored completely: {}\n", rejection.message);
-                Err(refuse(Errno::EFAULT, message))
-            }
-        }
-    }
-
     /// Makes the program ready to run; its id and name come later.
-    fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
-        let claims = match &verified {
-            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request)?,
-            _ => None,
-        };
+    fn link(
+        &self,
+        request: Request,
+        verified: Result<Verified, Box<Rejection>>,
+        claims: Option<Arc<Claims>>,
+    ) -> Result<(Program, String), Refusal> {
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();
         let traits = TailCallTraits {
             program_type: request.program_type,

@@ -9,7 +9,7 @@ use skep_abi::program_type::ProgramType;
 use skep_btf::TypeId;
 use skep_engine::Executable;
 use skep_isa::Slot;
-use skep_verifier::{BufferUse, Subprogram};
+use skep_verifier::{BufferUse, Claims, Subprogram};
 use std::sync::{Arc, Mutex};
 
 /// What a tail call must not change.
@@ -73,6 +73,11 @@ impl Program {
     /// Its id.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// What the verifier claims about it; only a kernel whose engine is paranoid knows that.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.executable.claims()
     }
 
     /// Its name, at most 15 characters.

@@ -6,6 +6,7 @@ use crate::domain::arithmetic;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
 use crate::verifier::Verifier;
@@ -72,7 +73,9 @@ impl Verifier<'_> {
             Operands { pointer: right, number: left, swapped: true }
         };
         // Where a pointer goes depends on the number.
-        self.values.mark(operands.number.origin);
+        if !is_planted(Fault::PointerOffsetNotPrecise) {
+            self.values.mark(operands.number.origin);
+        }
         let result = self.moved_pointer(op, width, dst, src, &operands)?;
         state.set(dst, result);
         Ok(())

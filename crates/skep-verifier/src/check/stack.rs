@@ -5,6 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
@@ -119,7 +120,8 @@ impl Verifier<'_> {
             if !found.spilled.is_scalar() {
                 return Reason::StackMisuse.denied("invalid size of register fill");
             }
-            if byte == 0 && size <= usize::from(found.spill_size()) {
+            let first = byte == 0 || is_planted(Fault::FillFromMiddle);
+            if first && size <= usize::from(found.spill_size()) {
                 let mut filled = found.spilled;
                 // Fewer bytes than the number has: no longer the same number.
                 if size < 8 && filled.value.umax >> (8 * size) != 0 {
@@ -212,9 +214,13 @@ impl Verifier<'_> {
                 if zero && let Some(value) = &value {
                     self.values.mark(value.origin);
                 }
-                new.scrub();
+                if !is_planted(Fault::StoreKeepsSpill) || !new.is_spill() {
+                    new.scrub();
+                }
                 let kind = if zero { ByteKind::Zero } else { ByteKind::Misc };
-                new.bytes[first..first + size].fill(kind);
+                if !is_planted(Fault::StoreKeepsSpill) || !new.is_spill() {
+                    new.bytes[first..first + size].fill(kind);
+                }
             }
         }
         state.stack_mut(range.frame, slot + 1)[slot] = new;
@@ -260,7 +266,7 @@ impl Verifier<'_> {
                 ));
             }
             let stays_zero_spill = zero && slot.is_spill() && slot.spilled.is_null();
-            if stays_zero_spill {
+            if stays_zero_spill || is_planted(Fault::VariableStoreKeepsSpill) {
                 continue;
             }
             slot.scrub();
@@ -316,6 +322,9 @@ impl Verifier<'_> {
         let stack = state.stack_mut(range.frame, count);
         for offset in range.min..range.end {
             let (index, byte) = position(offset);
+            if is_planted(Fault::HelperKeepsStack) {
+                continue;
+            }
             stack[index].scrub();
             stack[index].bytes[byte] = ByteKind::Misc;
         }

@@ -6,6 +6,7 @@
 
 use super::known_bits::KnownBits;
 use super::scalar::Scalar;
+use crate::planted::{self, Fault, is_planted};
 use skep_isa::{Condition, Width};
 
 /// The outcome of `a cond b` where all members agree on it.
@@ -20,6 +21,7 @@ pub fn outcome(condition: Condition, width: Width, a: &Scalar, b: &Scalar) -> Op
         Condition::Gt => above(x.umin > y.umax, x.umax <= y.umin),
         Condition::Ge => above(x.umin >= y.umax, x.umax < y.umin),
         Condition::Lt => above(x.umax < y.umin, x.umin >= y.umax),
+        Condition::Le if is_planted(Fault::OrderDecidedTooEarly) => above(x.umax <= y.umin.saturating_add(1), false),
         Condition::Le => above(x.umax <= y.umin, x.umin > y.umax),
         Condition::SGt => above(x.smin > y.smax, x.smax <= y.smin),
         Condition::SGe => above(x.smin >= y.smax, x.smax < y.smin),
@@ -86,7 +88,7 @@ impl View {
 /// Narrows both operands by the knowledge that `a cond b` is `holds`.
 pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &Scalar) -> (Scalar, Scalar) {
     let (x, y) = narrow(condition, width, holds, a, b);
-    (consistent(x), consistent(y))
+    planted::refined((condition, width, holds), a, b, (consistent(x), consistent(y)))
 }
 
 /// What one number tells that is narrowed as the left and as the right operand of the same comparison.

@@ -4,6 +4,7 @@
 //! narrowed by what the others say. A set that turns out empty makes `synchronise` answer `false`: no run gets there.
 
 use super::known_bits::KnownBits;
+use crate::planted::{Fault, is_planted};
 use std::fmt::{self, Write as _};
 
 /// A set of 64-bit numbers.
@@ -325,7 +326,7 @@ impl Scalar {
         }
         self.bits = self.bits.truncate(bytes);
         let mask = (1u64 << (8 * bytes)) - 1;
-        if self.umin & !mask == self.umax & !mask {
+        if self.umin & !mask == self.umax & !mask || is_planted(Fault::TruncationKeepsRange) {
             self.umin &= mask;
             self.umax &= mask;
         } else {
@@ -342,6 +343,9 @@ impl Scalar {
 
     /// Sign extension of the low `bytes` bytes to 64 bits (`bytes` 1, 2 or 4). Known bits count only where all are.
     pub fn sign_extend(&mut self, bytes: u8) {
+        if is_planted(Fault::SignExtensionForgotten) {
+            return self.truncate(bytes);
+        }
         let bits = 8 * u32::from(bytes);
         let extend = |x: i64| x << (64 - bits) >> (64 - bits);
         let (first, last) = (extend(self.smin), extend(self.smax));
@@ -358,6 +362,9 @@ impl Scalar {
 
     /// Sign extension of the low `bytes` bytes (1 or 2) to 32 bits; the upper half is zero.
     pub fn sign_extend32(&mut self, bytes: u8) {
+        if is_planted(Fault::NarrowSignExtensionTooWide) {
+            return self.sign_extend(bytes);
+        }
         let bits = 8 * u32::from(bytes);
         let extend = |x: i32| x << (32 - bits) >> (32 - bits);
         let (first, last) = (extend(self.smin32), extend(self.smax32));
