@@ -65,6 +65,7 @@ impl SkepProgram {
 
 impl Loaded for SkepProgram {
     fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
+        let _entered = self.kernel.enter(Some(0));
         let context = self.hook.enter(Self::event(&self.packet));
         Ok(time_calls(runs, pace, || self.kernel.run(&self.program, black_box(&mut *context)).ret))
     }
