@@ -1,5 +1,7 @@
 //! Verifying an object's programs without any kernel: maps become facts, references become small numbers.
 
+use crate::attached_program::AttachedPrograms;
+use skep_abi::attach_type::AttachType;
 use skep_abi::command::ProgramFlags;
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
@@ -31,6 +33,8 @@ pub(crate) struct Offline<'a> {
     unusable: Vec<(MapIndex, String)>,
     /// Why the object's BTF cannot be loaded.
     refused_btf: Option<String>,
+    /// Programs that others are attached to.
+    targets: AttachedPrograms,
 }
 
 /// The file descriptor that stands for a map.
@@ -57,7 +61,19 @@ impl<'a> Offline<'a> {
             let errno = std::io::Error::from_raw_os_error(problem.errno);
             format!("cannot load the object's BTF ({}): {errno}", problem.message)
         });
-        Offline { object, kernel_types: vec![kernel], maps, unusable, refused_btf }
+        Offline {
+            object,
+            kernel_types: vec![kernel],
+            maps,
+            unusable,
+            refused_btf,
+            targets: AttachedPrograms::default(),
+        }
+    }
+
+    /// With the programs that those of this object replace functions of, or watch.
+    pub(crate) fn attached_to(self, targets: AttachedPrograms) -> Self {
+        Offline { targets, ..self }
     }
 
     /// The name of the map that a file descriptor stands for.
@@ -130,6 +146,18 @@ impl<'a> Offline<'a> {
         if kind.program_type == ProgramType::StructOps {
             return self.interface_member(program);
         }
+        let watches = matches!(kind.attach_type, Some(AttachType::TraceFentry | AttachType::TraceFexit));
+        if (kind.program_type.info().extends_programs || watches)
+            && let Some(target) = kind.attach_to.as_deref().and_then(|name| self.targets.function(name))
+        {
+            return Ok(Some(target));
+        }
+        if kind.program_type.info().extends_programs {
+            let function = kind.attach_to.as_deref().unwrap_or("?");
+            return Err(format!(
+                "it replaces function '{function}' of another program: name that one's object by --target"
+            ));
+        }
         let (Some(rule), true) = (kind.attach_type.and_then(|t| t.btf_target()), kind.attach_btf) else {
             return Ok(None);
         };
@@ -139,7 +167,7 @@ impl<'a> Offline<'a> {
         let wanted = format!("{}{name}", rule.prefix);
         let btf_kind = if rule.is_typedef { Kind::Typedef } else { Kind::Function };
         match self.kernel_types.iter().find_map(|btf| btf.find(btf_kind, &wanted)) {
-            Some(id) => Ok(Some(AttachTarget { name: wanted, id, interface: None })),
+            Some(id) => Ok(Some(AttachTarget { name: wanted, id, interface: None, program: None })),
             None => Err(format!("the kernel's BTF has no '{wanted}' to attach to")),
         }
     }
@@ -159,7 +187,9 @@ impl<'a> Offline<'a> {
             Some(btf.find_member(id, name)?.ty)
         });
         match found {
-            Some(id) => Ok(Some(AttachTarget { name: name.clone(), id, interface: Some(interface.to_owned()) })),
+            Some(id) => {
+                Ok(Some(AttachTarget { name: name.clone(), id, interface: Some(interface.to_owned()), program: None }))
+            }
             None => Err(format!("the kernel has no interface '{interface}' with a member '{name}'")),
         }
     }

@@ -54,7 +54,10 @@ mod verifier;
 
 pub use claims::{Claims, Lie, Place, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
-pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
+pub use input::{
+    AttachTarget, Capabilities, FunctionTraits, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf,
+    TargetProgram,
+};
 pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};
 pub use special_fields::{RefusedType, check_object_types};
 
@@ -112,6 +115,7 @@ fn verify_with<'a>(
             buffer_use: verifier.buffer_use,
             call_sites: fixed.call_sites,
             zero_extensions: fixed.zero_extensions,
+            functions: verifier.function_traits(),
             statistics,
         }),
         Err(refusal) => {

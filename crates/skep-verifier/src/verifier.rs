@@ -23,8 +23,9 @@ use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::{Log, Names};
 use crate::stack_depth::is_tail_call;
 use crate::tables;
+use skep_abi::attach_type::AttachType;
 use skep_abi::kfunc::KfuncFlags;
-use skep_abi::program_type::ProgramTypeInfo;
+use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
 use skep_isa::{CallTarget, Imm64, Insn, RegSet};
 use std::collections::{BTreeSet, HashSet};
 
@@ -47,6 +48,10 @@ pub(crate) struct SlotFacts {
 pub(crate) struct Verifier<'a> {
     pub(crate) program: &'a Program<'a>,
     pub(crate) options: &'a Options<'a>,
+    /// The type whose rules hold: of an extension, that of the program it extends.
+    pub(crate) program_type: ProgramType,
+    /// The attach type that goes with it.
+    pub(crate) attach_type: Option<AttachType>,
     pub(crate) info: &'static ProgramTypeInfo,
     pub(crate) code: Code,
     pub(crate) signatures: Signatures,
@@ -91,7 +96,8 @@ impl<'a> Verifier<'a> {
         options: &'a Options<'a>,
         observer: Option<&'a mut (dyn Observer + 'a)>,
     ) -> Check<Self> {
-        let info = tables::program_info(program.program_type);
+        let (program_type, attach_type) = program.rules();
+        let info = tables::program_info(program_type);
         if program.insns.is_empty() || program.insns.len() > options.limits.program_slots as usize {
             return Err(Refusal::new(
                 crate::refusal::E2BIG,
@@ -113,13 +119,11 @@ impl<'a> Verifier<'a> {
             code.set_prune_point(slot);
         }
         let arguments = |target: &CallTarget| match *target {
-            CallTarget::Helper(id) => {
-                Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program.program_type).len())
-            }
+            CallTarget::Helper(id) => Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program_type).len()),
             CallTarget::Kfunc { id, btf } => kfuncs.arguments(id, btf),
             CallTarget::Subprogram { .. } => None,
         };
-        let callee = |insn: &Insn| kfuncs.callee(insn).or_else(|| tables::callee(insn, program.program_type));
+        let callee = |insn: &Insn| kfuncs.callee(insn).or_else(|| tables::callee(insn, program_type));
         let fast_calls = FastCalls::new(&code, &callee);
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
@@ -147,6 +151,8 @@ impl<'a> Verifier<'a> {
             kfuncs,
             program,
             options,
+            program_type,
+            attach_type,
             info,
             code,
         })
@@ -193,7 +199,7 @@ impl<'a> Verifier<'a> {
         self.check_maps()?;
         let has_arena = self.maps_named().any(|map| tables::is_arena(self.maps.facts(map).map_type));
         self.has_arena = has_arena;
-        let entry = self.main_entry();
+        let entry = if self.is_extension() { self.extension_entry()? } else { self.main_entry() };
         self.explore(entry)?;
         // Whoever calls it is not in the program.
         self.globals_called.extend(self.exception_callback);

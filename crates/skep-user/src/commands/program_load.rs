@@ -42,6 +42,7 @@ struct Request {
     program_type: ProgramType,
     attach_type: Option<AttachType>,
     attach_target: Option<AttachTarget>,
+    attached_to: Option<Arc<Program>>,
     gpl_compatible: bool,
     flags: ProgramFlags,
     insns: Vec<Slot>,
@@ -110,7 +111,12 @@ impl UserKernel {
         }
         let program_type = ProgramType::from_number(command.prog_type).ok_or(Errno::EINVAL)?;
         let attach_type = check_attach_type(program_type, command.expected_attach_type)?;
-        let attach_target = self.attach_target(program_type, attach_type, command)?;
+        let attached_to = match command.attach_prog_fd {
+            0 => None,
+            fd => Some(self.descriptors.program(fd)?),
+        };
+        let attach_target =
+            self.attach_target(program_type, attach_type, command.attach_btf_id, attached_to.as_deref())?;
         let btf = match command.prog_btf_fd {
             0 => None,
             fd => Some(self.descriptors.btf(fd)?).filter(|btf| !btf.is_kernel()),
@@ -124,6 +130,7 @@ impl UserKernel {
             program_type,
             attach_type,
             attach_target,
+            attached_to,
             gpl_compatible: is_gpl_compatible(license),
             flags: command.prog_flags,
             insns,
@@ -142,9 +149,10 @@ impl UserKernel {
         &self,
         program_type: ProgramType,
         attach_type: Option<AttachType>,
-        command: &ProgLoad<'_>,
+        id: u32,
+        of: Option<&Program>,
     ) -> Result<Option<AttachTarget>, Refusal> {
-        if command.attach_btf_id == 0 {
+        if id == 0 {
             let typed =
                 matches!(program_type.info().context, ContextInfo::Btf) && program_type != ProgramType::StructOps;
             if typed {
@@ -152,15 +160,18 @@ impl UserKernel {
             }
             return Ok(None);
         }
-        if command.attach_prog_fd != 0 || attach_type == Some(AttachType::StructOps) {
+        let id = TypeId(id);
+        if let Some(program) = of {
+            return function_of_program(program_type, program, id).map(Some);
+        }
+        if attach_type == Some(AttachType::StructOps) {
             return Err(Errno::EOPNOTSUPP.into());
         }
-        let id = TypeId(command.attach_btf_id);
         let btf = &self.kernel_btf.btf;
         if btf.get(id).is_none() {
             return Err(refuse(Errno::EINVAL, format!("attach_btf_id {} is not found\n", id.0)));
         }
-        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None }))
+        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None, program: None }))
     }
 
     /// The maps that instructions name, each once.
@@ -269,6 +280,7 @@ impl UserKernel {
             func_info: request.func_info,
             line_info: request.line_info,
             attach_btf_id: request.attach_target.as_ref().map_or(0, |target| target.id.0),
+            attached_to: request.attached_to,
             ..LoadRecord::default()
         };
         let (executable, maps, log) = match verified {
@@ -290,6 +302,7 @@ impl UserKernel {
                 record.insns = verified.insns().to_vec();
                 record.buffer_use = verified.buffer_use();
                 record.subprograms = verified.subprograms().to_vec();
+                record.functions = verified.functions().to_vec();
                 (executable, maps, verified.log().to_owned())
             }
             Err(rejection) if self.config.accept_unverified && self.config.mode == Mode::Sandbox => {
@@ -316,6 +329,21 @@ impl UserKernel {
         };
         Ok((program, log))
     }
+}
+
+/// A function of a loaded program, to be replaced or watched.
+fn function_of_program(program_type: ProgramType, program: &Program, id: TypeId) -> Result<AttachTarget, Refusal> {
+    if program_type != ProgramType::Tracing && !program_type.info().extends_programs {
+        return Err(Errno::EINVAL.into());
+    }
+    let program = program.as_target();
+    let name = match program.btf.as_deref() {
+        Some(btf) if btf.get(id).is_none() => {
+            return Err(refuse(Errno::EINVAL, format!("attach_btf_id {} is invalid\n", id.0)));
+        }
+        btf => btf.map_or("", |btf| btf.name(id)).to_owned(),
+    };
+    Ok(AttachTarget { name, id, interface: None, program: Some(Arc::new(program)) })
 }
 
 fn refusal_of(rejection: Rejection) -> Refusal {

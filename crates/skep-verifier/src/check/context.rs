@@ -56,7 +56,7 @@ impl Verifier<'_> {
         let write = access.mode.is_write();
         let field = u32::try_from(offset).ok().and_then(|offset| {
             let size = access.size as u8;
-            self.info.context.field(offset, size, write, self.program.attach_type, self.is_privileged())
+            self.info.context.field(offset, size, write, self.attach_type, self.is_privileged())
         });
         match field {
             None => Err(invalid_access(offset, access.size)),

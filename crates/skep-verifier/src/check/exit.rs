@@ -53,7 +53,7 @@ impl Verifier<'_> {
         }
         let range = match target {
             TargetResult::Only(range) => Some(range),
-            _ => crate::tables::return_range(self.info, self.program.attach_type),
+            _ => crate::tables::return_range(self.info, self.attach_type),
         };
         let Some(range) = range else { return Ok(()) };
         if !result.is_scalar() {
@@ -73,7 +73,7 @@ impl Verifier<'_> {
 
     /// What the target, as its BTF describes it, does with the result.
     fn target_result(&self) -> Check<TargetResult> {
-        let attach_type = self.program.attach_type;
+        let attach_type = self.attach_type;
         if !crate::tables::result_follows_target(self.info, attach_type) {
             return Ok(TargetResult::AsType);
         }

@@ -15,6 +15,7 @@ pub(crate) mod context;
 pub(crate) mod dynptr;
 pub(crate) mod exception;
 pub(crate) mod exit;
+mod extension;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod graph;

@@ -79,7 +79,7 @@ pub(crate) fn load(
     flags.set(ProgramFlags::ANY_ALIGNMENT, case.has_flag("any_alignment"));
     flags.set(ProgramFlags::SLEEPABLE, case.has_flag("sleepable"));
     flags.set(ProgramFlags::TEST_STATE_FREQ, case.has_flag("test_state_frequency"));
-    let btf = case.btf(insns);
+    let btf = case.btf(insns)?;
     let btf_handle = match &btf {
         Some((btf, _)) => {
             let bytes = btf.to_bytes(Endian::Little).map_err(|error| error.to_string())?;
@@ -93,6 +93,15 @@ pub(crate) fn load(
         .flat_map(|(_, functions)| functions)
         .flat_map(|(slot, id)| [slot.to_le_bytes(), id.0.to_le_bytes()].concat())
         .collect();
+    // What the program is attached to, loaded likewise.
+    let attached_to = match case.target_case() {
+        Some(target) => {
+            let insns = target.assemble(&[], super::kernel_types::LINUX.as_ref().ok_or("Linux has no BTF")?)?;
+            let loaded = load(kernel, target, &insns, ProgramFlags::empty())?;
+            Some(loaded.map_err(|(errno, log)| format!("the target: {errno}\n{log}"))?)
+        }
+        None => None,
+    };
     let target = match &*super::kernel_types::LINUX {
         Some(types) => case.attach_target(types)?,
         None => None,
@@ -101,6 +110,7 @@ pub(crate) fn load(
     let command = ProgLoad {
         prog_type: case.program_type()?.number(),
         expected_attach_type: case.attach_type()?.map_or(0, |attach| attach.number()),
+        attach_prog_fd: attached_to.as_ref().map_or(0, Handle::fd),
         attach_btf_id: target.map_or(0, |target| target.id.0),
         insns: &bytes,
         license: Some(if case.gpl_compatible() { c"GPL" } else { c"Proprietary" }),
@@ -118,6 +128,26 @@ pub(crate) fn load(
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
         (failure.errno, String::from_utf8_lossy(&log[..end]).into_owned())
     }))
+}
+
+impl Case {
+    /// Whether this Linux keeps such programs out whatever they are, as some policies do: its verifier is not asked.
+    pub(crate) fn is_withheld(&self, kernel: &Arc<dyn Kernel>) -> bool {
+        let (Ok(program_type), Ok(attach_type)) = (self.program_type(), self.attach_type()) else { return false };
+        if self.get("target").is_none() {
+            return false;
+        }
+        let insns = skep_isa::text::assemble("r0 = 0\nexit").expect("a program");
+        let probe = ProgLoad {
+            prog_type: program_type.number(),
+            expected_attach_type: attach_type.map_or(0, |attach| attach.number()),
+            attach_btf_id: 1,
+            insns: &Slot::write_program(&insns),
+            license: Some(c"GPL"),
+            ..ProgLoad::default()
+        };
+        calls::prog_load(kernel, probe).is_err_and(|failure| failure.errno == Errno::EPERM)
+    }
 }
 
 /// Runs something on this thread with no more than these capabilities.

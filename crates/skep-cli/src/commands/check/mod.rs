@@ -14,6 +14,7 @@ mod snippet;
 mod text;
 mod trace;
 
+use crate::attached_program::AttachedPrograms;
 use crate::error::{self, Failure, Outcome};
 use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::Output;
@@ -95,6 +96,9 @@ pub(crate) struct Check {
     /// With --compare, leave out changes by less than so many percent
     #[arg(long, value_name = "PERCENT", requires = "compare", default_value_t = 0.0)]
     threshold: f64,
+    /// The object with the program whose functions the programs replace (`freplace`) or watch
+    #[arg(long, value_name = "OBJECT", conflicts_with_all = ["selftest", "compare"])]
+    target: Option<PathBuf>,
     /// Whose verifier to ask
     #[arg(long, value_enum, default_value = "user")]
     kernel: kernels::Choice,
@@ -188,6 +192,11 @@ impl Check {
                     "Linux is not asked for counterexamples: --counterexample goes without --kernel linux",
                 ));
             }
+            kernels::Choice::Linux if self.target.is_some() => {
+                return Err(Failure::new(
+                    "only Skep's own verifier takes a target: --target goes without --kernel linux",
+                ));
+            }
             kernels::Choice::Linux if self.statistics => {
                 return Err(Failure::new(
                     "Linux does not say where its work goes: --statistics goes without --kernel linux",
@@ -209,7 +218,7 @@ impl Check {
                 let stem = name.split('.').next().unwrap_or(&name);
                 let loadable = self.counterexample.as_ref().map(|place| Ok((place, Object::parse(stem, &bytes)?)));
                 let loadable = loadable.transpose().map_err(|e: skep::Error| Failure::file("use", path, &e))?;
-                Ok(self.check_offline(&name, &object, loadable.as_ref(), &programs, btf))
+                self.check_offline(&name, &object, loadable.as_ref(), &programs, btf)
             }
             Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
         }
@@ -259,11 +268,12 @@ impl Check {
         loadable: Option<&(&PathBuf, Object)>,
         programs: &[&ProgramSpec],
         btf: &Arc<Btf>,
-    ) -> Vec<Row> {
-        let offline = Offline::new(object, Arc::clone(btf));
+    ) -> Result<Vec<Row>, Failure> {
+        let targets = self.target.as_ref().map(|path| AttachedPrograms::read(path, btf, &Options::default()));
+        let offline = Offline::new(object, Arc::clone(btf)).attached_to(targets.transpose()?.unwrap_or_default());
         let options =
             Options { log_level: LogLevel::from_bits_truncate(self.log_level), explain: true, ..Options::default() };
-        programs
+        let rows = programs
             .iter()
             .map(|program| {
                 let row = Row::new(name, program);
@@ -281,7 +291,8 @@ impl Check {
                 let row = Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row };
                 self.with_trace(row, &offline, object, program)
             })
-            .collect()
+            .collect();
+        Ok(rows)
     }
 }
 
