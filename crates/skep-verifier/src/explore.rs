@@ -51,10 +51,11 @@ enum Flow {
 
 impl Verifier<'_> {
     /// The state in which the main program starts.
-    pub(crate) fn main_entry(&self) -> State {
+    pub(crate) fn main_entry(&mut self) -> State {
         let mut state = State::new(0, 0);
         state.sleepable = self.program.sleepable;
         state.set(Reg::R1, Register::pointer(Kind::Context));
+        self.take_counted_arguments(&mut state);
         state
     }
 

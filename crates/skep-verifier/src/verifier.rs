@@ -64,6 +64,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) buffer_use: BufferUse,
     /// The subprogram that gets what the program throws.
     pub(crate) exception_callback: Option<usize>,
+    /// Arguments that come with a reference, by index.
+    pub(crate) counted_arguments: Vec<(usize, u32)>,
     /// Subprograms that helpers call back.
     pub(crate) callbacks: BTreeSet<usize>,
     pub(crate) live: Vec<RegSet>,
@@ -146,6 +148,7 @@ impl<'a> Verifier<'a> {
             effects: Effects::new(&code, &kfuncs),
             buffer_use: BufferUse::default(),
             exception_callback: exception_callback.and_then(|slot| code.subprogram_at(slot)),
+            counted_arguments: Vec::new(),
             callbacks: BTreeSet::new(),
             signatures,
             kfuncs,

@@ -76,6 +76,11 @@ pub struct ReturnRange {
 }
 
 impl ReturnRange {
+    /// That value alone.
+    pub const fn only(value: i32) -> ReturnRange {
+        returns(&[], value, value)
+    }
+
     /// The same, but only the lower half of the result counts: the caller takes an `int`.
     const fn lower_half(self) -> ReturnRange {
         ReturnRange { lower_half: true, ..self }

@@ -18,6 +18,7 @@ impl Verifier<'_> {
             let which = "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
             return Err(Refusal::new(EINVAL, which).of(Reason::Sleeping));
         }
+        self.check_interface()?;
         self.check_target_program()?;
         let Some(target) = self.program.attach_target.as_ref().filter(|_| crate::tables::is_hook(attach_type)) else {
             return Ok(());

@@ -9,6 +9,7 @@ use super::context::invalid_access;
 use super::memory::Access;
 use crate::domain::register::{BufferKind, Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
+use crate::domain::state::State;
 use crate::input::{AttachTarget, TargetProgram};
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
@@ -69,7 +70,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// A load from a context whose layout is the argument list of the attach target.
-    pub(crate) fn check_btf_context(&mut self, offset: i32, access: &Access) -> Check<Register> {
+    pub(crate) fn check_btf_context(&mut self, state: &State, offset: i32, access: &Access) -> Check<Register> {
         let refused = || invalid_access(offset, access.size);
         let size = access.size as i32;
         if access.mode.is_write() || !(0..MAX_BYTES).contains(&offset) || offset % size != 0 {
@@ -108,7 +109,10 @@ impl<'a> Verifier<'a> {
             }
             other if number => because(format!("ret type {} not allowed for fmod_ret", kind_name(other))),
             Type::Enum(_) | Type::Enum64(_) | Type::Struct(_) | Type::Union(_) => Ok(Register::UNKNOWN),
-            Type::Pointer(target) => self.pointer_argument(index, *target, access, (&name, offset)),
+            Type::Pointer(target) => {
+                let argument = self.pointer_argument(index, *target, access, (&name, offset))?;
+                self.with_reference(state, index, offset, argument)
+            }
             other => because(format!(
                 "func '{name}' arg{index} '{}' has type {}. Only pointer access is allowed",
                 btf.name(id),
@@ -175,9 +179,9 @@ impl<'a> Verifier<'a> {
         Some(Register::pointer(Kind::Btf(id)))
     }
 
-    /// Whether the parameter's name says that NULL may be passed; of an interface's member, the name in the function
-    /// that the kernel has in its place (`tcp_congestion_ops__init`).
-    fn is_nullable_parameter(&self, index: usize) -> bool {
+    /// Whether a parameter's name ends so; of an interface's member, its name in the function that the kernel has in the
+    /// member's place (`tcp_congestion_ops__init`).
+    pub(crate) fn parameter_ends_with(&self, index: usize, ending: &str) -> bool {
         let (Ok(target), Ok(btf)) = (self.attach_target(), self.target_btf()) else { return false };
         let named = match &target.interface {
             None => self.target_prototype().ok().map(|prototype| prototype.parameters),
@@ -186,7 +190,7 @@ impl<'a> Verifier<'a> {
                 .and_then(|stub| prototype(btf, stub))
                 .map(|prototype| &*prototype.parameters),
         };
-        named.and_then(|all| all.get(index)).is_some_and(|parameter| btf.str(parameter.name).ends_with("__nullable"))
+        named.and_then(|all| all.get(index)).is_some_and(|parameter| btf.str(parameter.name).ends_with(ending))
     }
 
     /// The target's name as the kernel's messages have it.

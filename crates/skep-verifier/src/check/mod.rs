@@ -19,6 +19,7 @@ mod extension;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod graph;
+mod interface;
 pub(crate) mod interrupt_flag;
 pub(crate) mod iterator;
 pub(crate) mod kernel_pointer;

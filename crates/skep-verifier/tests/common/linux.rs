@@ -106,12 +106,14 @@ pub(crate) fn load(
         Some(types) => case.attach_target(types)?,
         None => None,
     };
+    let member = super::kernel_types::LINUX.as_ref().and_then(|types| case.interface_member(types));
+    let attach_type = case.attach_type()?.map_or(0, |attach| attach.number());
     let mut log = vec![0; LOG_BYTES];
     let command = ProgLoad {
         prog_type: case.program_type()?.number(),
-        expected_attach_type: case.attach_type()?.map_or(0, |attach| attach.number()),
+        expected_attach_type: member.map_or(attach_type, |(_, index)| index),
         attach_prog_fd: attached_to.as_ref().map_or(0, Handle::fd),
-        attach_btf_id: target.map_or(0, |target| target.id.0),
+        attach_btf_id: member.map_or(target.map_or(0, |target| target.id.0), |(interface, _)| interface.0),
         insns: &bytes,
         license: Some(if case.gpl_compatible() { c"GPL" } else { c"Proprietary" }),
         log_level: 1,
@@ -131,9 +133,14 @@ pub(crate) fn load(
 }
 
 impl Case {
-    /// Whether this Linux keeps such programs out whatever they are, as some policies do: its verifier is not asked.
+    /// Whether this Linux keeps such programs out whatever they are, as some policies do, or has nothing they could be
+    /// for: its verifier is not asked.
     pub(crate) fn is_withheld(&self, kernel: &Arc<dyn Kernel>) -> bool {
         let (Ok(program_type), Ok(attach_type)) = (self.program_type(), self.attach_type()) else { return false };
+        if let Some(interface) = self.get("interface") {
+            let types = super::kernel_types::LINUX.as_ref();
+            return types.is_none_or(|types| types.find(skep_btf::Kind::Struct, interface).is_none());
+        }
         if self.get("target").is_none() {
             return false;
         }

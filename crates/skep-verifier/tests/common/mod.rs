@@ -171,6 +171,13 @@ impl Case {
             let name = program.btf.as_ref().map_or(name, |btf| btf.name(id)).to_owned();
             return Ok(Some(AttachTarget { name, id, interface: None, program: Some(Arc::new(program)) }));
         }
+        if let Some(interface) = self.get("interface") {
+            let no_member = || format!("no member {name} of {interface}");
+            let id = kernel.find(skep_btf::Kind::Struct, interface).ok_or_else(no_member)?;
+            let id = kernel.find_member(id, name).ok_or_else(no_member)?.ty;
+            let interface = Some(interface.to_owned());
+            return Ok(Some(AttachTarget { name: name.to_owned(), id, interface, program: None }));
+        }
         let function = kernel.find(skep_btf::Kind::Function, name);
         let id = function.or_else(|| kernel.find(skep_btf::Kind::Typedef, name));
         let id = id.ok_or_else(|| format!("no function or tracepoint {name}"))?;
@@ -188,6 +195,15 @@ impl Case {
             map.facts.frozen = Some(bytes.into());
         }
         Ok(maps)
+    }
+
+    /// The struct of a kernel that the program implements a member of, and the index of the member.
+    pub(crate) fn interface_member(&self, kernel: &Btf) -> Option<(TypeId, u32)> {
+        let id = kernel.find(skep_btf::Kind::Struct, self.get("interface")?)?;
+        let skep_btf::Type::Struct(interface) = kernel.ty(id) else { return None };
+        let name = self.get("target")?;
+        let index = interface.members.iter().position(|member| kernel.str(member.name) == name)?;
+        Some((id, index as u32))
     }
 
     /// The case as a program that others are attached to.
@@ -270,7 +286,12 @@ impl Case {
 
     /// What the verifier says.
     pub(crate) fn verify(&self) -> Result<Expected, String> {
-        Ok(match self.run(LogLevel::empty())? {
+        self.verify_for(&kernel_types::SMALL)
+    }
+
+    /// What the verifier says of it for a kernel.
+    pub(crate) fn verify_for(&self, kernel: &Btf) -> Result<Expected, String> {
+        Ok(match self.run_for(kernel, LogLevel::empty())? {
             Ok(_) => Expected { verdict: "accept".into(), message: String::new() },
             Err(rejection) => Expected { verdict: "reject".into(), message: rejection.message },
         })
@@ -292,14 +313,18 @@ impl Case {
 
     /// Verifies it, for the small kernel.
     pub(crate) fn run(&self, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
+        self.run_for(&kernel_types::SMALL, log_level)
+    }
+
+    fn run_for(&self, kernel: &Btf, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
         let maps = self.maps()?;
         let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
         let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();
-        let insns = self.assemble(&names, &kernel_types::SMALL)?;
+        let insns = self.assemble(&names, kernel)?;
         let btf = self.btf(&insns)?;
         let program = Program {
             attach_type: self.attach_type()?,
-            attach_target: self.attach_target(&kernel_types::SMALL)?,
+            attach_target: self.attach_target(kernel)?,
             gpl_compatible: self.gpl_compatible(),
             sleepable: self.has_flag("sleepable"),
             maps: &facts,
@@ -312,7 +337,7 @@ impl Case {
             any_alignment: self.has_flag("any_alignment"),
             test_state_frequency: self.has_flag("test_state_frequency"),
             log_level,
-            kernel_btf: Some(&kernel_types::SMALL),
+            kernel_btf: Some(kernel),
             ..Options::default()
         };
         Ok(verify(&program, &options).map_err(Box::new))
