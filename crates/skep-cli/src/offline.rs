@@ -11,7 +11,7 @@ use skep_object::{
     ProgramSpec, Resolver,
 };
 use skep_verifier::observe::Observer;
-use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
+use skep_verifier::{AttachTarget, LineInfo, MapFacts, ModuleTypes, Options, Program, ProgramBtf, Rejection, Verified};
 use std::sync::Arc;
 
 /// What became of a program.
@@ -27,6 +27,7 @@ pub(crate) enum Verdict {
 /// An object and the kernel types it is checked against.
 pub(crate) struct Offline<'a> {
     object: &'a ObjectSpec,
+    /// The kernel's own, then those of its modules.
     kernel_types: Vec<Arc<Btf>>,
     maps: Vec<(i32, MapFacts)>,
     /// Maps whose type is unknown, by index.
@@ -41,6 +42,11 @@ pub(crate) struct Offline<'a> {
 fn descriptor(map: MapIndex) -> i32 {
     // Real descriptors never reach this: 0 to 2 would look like the standard streams in messages.
     i32::try_from(map.0).unwrap_or(i32::MAX - 3) + 3
+}
+
+/// The file descriptor that stands for the BTF of a module, by its place among the types.
+fn module_descriptor(place: usize) -> i32 {
+    i32::try_from(place).unwrap_or(i32::MAX)
 }
 
 /// An address that is no address, for kernel symbols whose place does not matter to the verifier.
@@ -74,6 +80,12 @@ impl<'a> Offline<'a> {
     /// With the programs that those of this object replace functions of, or watch.
     pub(crate) fn attached_to(self, targets: AttachedPrograms) -> Self {
         Offline { targets, ..self }
+    }
+
+    /// With the types of modules of the kernel.
+    pub(crate) fn with_modules(mut self, modules: impl IntoIterator<Item = Arc<Btf>>) -> Self {
+        self.kernel_types.extend(modules);
+        self
     }
 
     /// The name of the map that a file descriptor stands for.
@@ -110,6 +122,10 @@ impl<'a> Offline<'a> {
             Ok(linked) => linked,
             Err(error) => return Verdict::Environment(error.to_string()),
         };
+        let modules = self.kernel_types.iter().enumerate().skip(1);
+        let modules: Vec<ModuleTypes<'_>> = modules
+            .map(|(place, btf)| ModuleTypes { index: place as i16, fd: module_descriptor(place), btf })
+            .collect();
         let functions: Vec<(u32, TypeId)> =
             program.functions.iter().filter_map(|f| Some((f.start, f.type_id?))).collect();
         let lines = self.lines(program);
@@ -123,6 +139,7 @@ impl<'a> Offline<'a> {
             sleepable: kind.sleepable || program.load_flags.contains(ProgramFlags::SLEEPABLE),
             xdp_has_frags: kind.xdp_has_frags || program.load_flags.contains(ProgramFlags::XDP_HAS_FRAGS),
             maps: &self.maps,
+            modules: &modules,
             btf: self.object.btf.as_deref().map(|btf| ProgramBtf { btf, functions: &functions, lines: &lines }),
         };
         let options = Options {
@@ -214,7 +231,7 @@ impl Resolver for Offline<'_> {
     }
 
     fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
-        KernelObject::find(external, &self.kernel_types)
+        KernelObject::find(external, &self.kernel_types, module_descriptor)
     }
 
     fn kernel_address(&self, _name: &str) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! What the verifier is given.
 
+use crate::modules::ModuleTypes;
 use bitflags::bitflags;
 use skep_abi::attach_type::AttachType;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -29,6 +30,8 @@ pub struct Program<'a> {
     pub xdp_has_frags: bool,
     /// Maps that the instructions name, by file descriptor (or `fd_array` index).
     pub maps: &'a [(i32, MapFacts)],
+    /// Types of kernel modules whose functions and variables it names.
+    pub modules: &'a [ModuleTypes<'a>],
     /// The program's own BTF, if it has any.
     pub btf: Option<ProgramBtf<'a>>,
 }
@@ -46,6 +49,7 @@ impl<'a> Program<'a> {
             sleepable: false,
             xdp_has_frags: false,
             maps: &[],
+            modules: &[],
             btf: None,
         }
     }

@@ -116,7 +116,7 @@ impl<'a> Verifier<'a> {
         if program.btf.as_ref().is_none_or(|btf| btf.functions.is_empty()) {
             check_abnormal_returns(&code)?;
         }
-        let kfuncs = KfuncTable::new(&code, options.kernel_btf)?;
+        let kfuncs = KfuncTable::new(&code, options.kernel_btf, program.modules)?;
         for slot in points_of_return(&code, &kfuncs) {
             code.set_prune_point(slot);
         }

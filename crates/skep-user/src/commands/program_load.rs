@@ -29,6 +29,9 @@ const MAP_FD: u8 = 1;
 const MAP_VALUE: u8 = 2;
 const MAP_INDEX: u8 = 5;
 const MAP_INDEX_VALUE: u8 = 6;
+/// A call, and what marks it as one of a kernel function.
+const CALL: u8 = 0x85;
+const KFUNC_CALL: u8 = 2;
 
 /// Licences that the kernel takes for compatible with the GPL.
 const GPL_COMPATIBLE: [&[u8]; 6] =
@@ -124,6 +127,7 @@ impl UserKernel {
         let (functions, func_info) = read_functions(command, btf.as_deref())?;
         let (lines, line_info) = read_lines(command, btf.as_deref(), insns.len())?;
         let tag = tag(&insns);
+        self.check_module_calls(&insns, command.fd_array)?;
         let insns = resolve_indices(insns, command.fd_array)?;
         let maps = self.maps_of(&insns)?;
         Ok(Request {
@@ -174,6 +178,19 @@ impl UserKernel {
         Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None, program: None }))
     }
 
+    /// This kernel has no modules: what calls name as one is something else. (Calls without an array are the verifier's to
+    /// refuse.)
+    fn check_module_calls(&self, insns: &[Slot], fd_array: &[u8]) -> Result<(), Refusal> {
+        let names_module = |slot: &&Slot| slot.opcode == CALL && slot.src == KFUNC_CALL && slot.offset > 0;
+        let Some(slot) = insns.iter().find(names_module).filter(|_| !fd_array.is_empty()) else { return Ok(()) };
+        let place = usize::from(slot.offset.unsigned_abs()) * 4;
+        let fd = fd_array.get(place..).and_then(|bytes| bytes.first_chunk()).ok_or(Errno::EFAULT)?;
+        match self.descriptors.btf(i32::from_ne_bytes(*fd)) {
+            Ok(_) => Err(refuse(Errno::EINVAL, "BTF fd for kfunc is not a module BTF\n")),
+            Err(errno) => Err(refuse(errno, "invalid module BTF fd specified\n")),
+        }
+    }
+
     /// The maps that instructions name, each once.
     fn maps_of(&self, insns: &[Slot]) -> Result<Vec<(i32, MapReference)>, Refusal> {
         let mut maps: Vec<(i32, MapReference)> = Vec::new();
@@ -221,6 +238,7 @@ impl UserKernel {
             sleepable: request.flags.contains(ProgramFlags::SLEEPABLE),
             xdp_has_frags: request.flags.contains(ProgramFlags::XDP_HAS_FRAGS),
             maps: &facts,
+            modules: &[],
             btf,
         };
         let options = Options {

@@ -64,6 +64,10 @@ pub(crate) struct Check {
     /// Skep's own)
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
+    /// BTF of a module of that kernel: a file (may be given more than once; default: of those of the running Linux, if the
+    /// object names something that the kernel itself lacks)
+    #[arg(long = "module", value_name = "FILE", conflicts_with = "selftest")]
+    modules: Vec<PathBuf>,
     /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..8))]
     log_level: u32,
@@ -270,7 +274,10 @@ impl Check {
         btf: &Arc<Btf>,
     ) -> Result<Vec<Row>, Failure> {
         let targets = self.target.as_ref().map(|path| AttachedPrograms::read(path, btf, &Options::default()));
-        let offline = Offline::new(object, Arc::clone(btf)).attached_to(targets.transpose()?.unwrap_or_default());
+        let modules = target_btf::modules(object, btf, &self.modules, self.btf.is_none())?;
+        let offline = Offline::new(object, Arc::clone(btf))
+            .with_modules(modules)
+            .attached_to(targets.transpose()?.unwrap_or_default());
         let options =
             Options { log_level: LogLevel::from_bits_truncate(self.log_level), explain: true, ..Options::default() };
         let rows = programs
