@@ -3,7 +3,7 @@
 use crate::cfg::Code;
 use crate::check::exception;
 use crate::check::kfunc_signature::KfuncTable;
-use crate::check::speculation::Masking;
+use crate::check::speculation::{Barrier, Masking};
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
 use crate::reason::Reason;
@@ -40,6 +40,8 @@ pub(crate) struct SlotFacts {
     pub(crate) call: CallKnowledge,
     /// If it computes: whether the result is an address in the arena.
     pub(crate) in_arena: Agreed<bool>,
+    /// A processor that runs ahead must stop before it, or after it.
+    pub(crate) barrier: Option<Barrier>,
     /// If it moves a pointer and the loader may not learn addresses: what Linux would mask.
     pub(crate) masking: Option<Masking>,
 }
@@ -86,6 +88,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) deepest_chain: u32,
     /// The subprograms of the frames of the state being looked at.
     pub(crate) frame_owners: Vec<u16>,
+    /// Some number added to a pointer is masked by a bound that is no constant.
+    pub(crate) masks_variable_offsets: bool,
     /// The program names an arena.
     pub(crate) has_arena: bool,
     next_id: u32,
@@ -143,6 +147,7 @@ impl<'a> Verifier<'a> {
             fast_calls,
             deepest_chain: 0,
             frame_owners: Vec::new(),
+            masks_variable_offsets: false,
             has_arena: false,
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),

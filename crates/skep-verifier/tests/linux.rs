@@ -45,8 +45,10 @@ fn check(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<(), Failed> {
         (Ok(_), _) => Err(format!("Linux accepts it; we say: {message}").into()),
         (Err((errno, log)), "accept") => Err(format!("Linux refuses it ({errno}):\n{log}").into()),
         (Err((errno, log)), _) => {
-            // Some of Linux's messages lack their line end.
-            if !log.lines().any(|line| line == message || line.starts_with(&format!("{message}processed "))) {
+            // Some of Linux's messages lack their line end, or stand behind the instruction.
+            let (unended, behind) = (format!("{message}processed "), format!(" {message}"));
+            let says_so = |line: &str| line == message || line.starts_with(&unended) || line.ends_with(&behind);
+            if !log.lines().any(says_so) {
                 return Err(format!("we say: {message}\nLinux's log:\n{log}").into());
             }
             let ours = case.errno()?;
