@@ -30,12 +30,13 @@ fn main() {
 }
 
 fn check(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<(), Failed> {
-    let maps = create_maps(kernel, case)?;
+    let types = case.types_in(kernel)?;
+    let maps = create_maps(kernel, case, types.as_ref())?;
     let names: Vec<(String, i32)> = maps.iter().map(|(name, handle)| (name.clone(), handle.fd())).collect();
 
     let kernel_types = kernel_types::LINUX.as_ref().ok_or("Linux has no BTF at /sys/kernel/btf/vmlinux")?;
     let insns = case.assemble(&names, kernel_types)?;
-    let answer = load(kernel, case, &insns, ProgramFlags::empty())?;
+    let answer = load(kernel, case, types.as_ref(), &insns, ProgramFlags::empty())?;
     // The numbers in messages about interfaces are those of the kernel's types.
     let expected = if case.get("interface").is_some() { case.verify_for(kernel_types)? } else { case.expected.clone() };
     let Expected { verdict, message } = &expected;

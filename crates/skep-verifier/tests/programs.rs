@@ -14,7 +14,7 @@
 //! (`strict_alignment`, `any_alignment`, `test_state_frequency`), `capabilities` (`none`, or names), `license`,
 //! `of` (the case whose program it is attached to; `target` is a function of it), `c` (declarations: see `common/declarations.rs`),
 //! `interface` (a kernel struct, of which `target` is the member that the program implements),
-//! `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
+//! `value` (a map, and the declared struct that its values are), `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
 //! `SKEP_BLESS=1` writes down what the verifier says now.
 
 mod common;

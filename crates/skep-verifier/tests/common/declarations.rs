@@ -8,15 +8,17 @@
 //! ```
 //!
 //! A struct or function a line. Types are `void`, the integers `u8` to `u64` and `s8` to `s64`, `int`, `char`, `long`,
-//! structs named before, and the kernel's structs for special fields, which need no line. Pointers may carry
-//! `__kptr`, `__kptr_untrusted`, `__percpu_kptr` or `__uptr`, parameters `__arg_…` behind their name.
+//! structs named before, and the kernel's structs for special fields, which need no line. Before the `*` of a
+//! pointer may stand `__kptr`, `__kptr_untrusted`, `__percpu_kptr` or `__uptr`, parameters carry `__arg_…` behind their name.
 
 use skep_btf::{Btf, BtfBuilder, FunctionLinkage, IntEncoding, TypeId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The BTF of a case.
+#[derive(Debug)]
 pub(crate) struct Declarations {
-    pub(crate) btf: Btf,
+    pub(crate) btf: Arc<Btf>,
     /// Functions, in the order of their lines.
     pub(crate) functions: Vec<TypeId>,
 }
@@ -71,13 +73,16 @@ struct Parser {
 /// Reads the lines of a case.
 pub(crate) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Declarations, String> {
     let mut parser = Parser { builder: Some(BtfBuilder::new()), ..Parser::default() };
+    // Maps have numbers for keys.
+    parser.named("int")?;
     for line in lines {
         parser.tokens = tokens(line);
         parser.at = 0;
         parser.line().map_err(|problem| format!("`{line}`: {problem}"))?;
     }
     let builder = parser.builder.take().ok_or("no types")?;
-    Ok(Declarations { btf: builder.build().map_err(|error| error.to_string())?, functions: parser.functions })
+    let btf = Arc::new(builder.build().map_err(|error| error.to_string())?);
+    Ok(Declarations { btf, functions: parser.functions })
 }
 
 fn tokens(line: &str) -> Vec<String> {
@@ -189,14 +194,9 @@ impl Parser {
         loop {
             if self.take("*") {
                 laid = Laid { id: self.builder().pointer(laid.id), size: 8, align: 8 };
-            } else if let Some((_, tag)) =
-                POINTER_TAGS.iter().find(|(word, _)| self.tokens.get(self.at).is_some_and(|t| t == word))
-            {
-                // The tag stands between the pointer and what it points to.
+            } else if let Some((_, tag)) = POINTER_TAGS.iter().find(|(word, _)| *word == self.peek()) {
                 self.at += 1;
-                let target = self.pointee(laid.id)?;
-                let tagged = self.builder().type_tag(tag, target);
-                laid.id = self.builder().pointer(tagged);
+                laid.id = self.builder().type_tag(tag, laid.id);
             } else {
                 break;
             }
@@ -210,14 +210,6 @@ impl Parser {
             laid = Laid { id, size: laid.size * len, align: laid.align };
         }
         Ok((name, laid))
-    }
-
-    /// What a pointer made here points to.
-    fn pointee(&mut self, pointer: TypeId) -> Result<TypeId, String> {
-        match self.builder().type_mut(pointer) {
-            Some(skep_btf::Type::Pointer(target)) => Ok(*target),
-            _ => Err("a tag without a pointer".to_owned()),
-        }
     }
 
     fn base(&mut self) -> Result<Laid, String> {

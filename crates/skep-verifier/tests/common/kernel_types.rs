@@ -87,7 +87,20 @@ fn small() -> Btf {
     function(&mut builder, "bpf_cast_to_kern_ctx", void_pointer, &[("obj", void_pointer)]);
     function(&mut builder, "bpf_rdonly_cast", void_pointer, &[("obj__ign", void_pointer), ("btf_id__k", int)]);
     interfaces(&mut builder, int, task);
+    object_functions(&mut builder, int, long);
     builder.build().expect("the types fit together")
+}
+
+/// Functions about objects of the program's own, and lists of them.
+fn object_functions(builder: &mut BtfBuilder, int: TypeId, long: TypeId) {
+    let void = builder.pointer(TypeId::VOID);
+    let head = builder.structure("bpf_list_head", 16, &[("__opaque", long, 0, 0)]);
+    let node = builder.structure("bpf_list_node", 24, &[("__opaque", long, 0, 0)]);
+    let (head, node) = (builder.pointer(head), builder.pointer(node));
+    function(builder, "bpf_obj_new_impl", void, &[("local_type_id__k", long), ("meta__ign", void)]);
+    function(builder, "bpf_obj_drop_impl", TypeId::VOID, &[("p__alloc", void), ("meta__ign", void)]);
+    let push = [("head", head), ("node", node), ("meta__ign", void), ("off", long)];
+    function(builder, "bpf_list_push_front_impl", int, &push);
 }
 
 /// Interfaces that programs implement; the last one is not registered.

@@ -5,6 +5,7 @@ pub(crate) mod declarations;
 pub(crate) mod kernel_types;
 pub(crate) mod linux;
 
+use declarations::Declarations;
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -38,6 +39,8 @@ pub(crate) struct Case {
     source: String,
     /// The case whose program this one is attached to.
     target: Option<Box<Case>>,
+    /// What its `c:` lines declare: one BTF, for the program and its maps.
+    declared: Option<Arc<Declarations>>,
 }
 
 /// A map of a case.
@@ -68,7 +71,7 @@ impl Names for CaseNames<'_> {
 }
 
 /// The BTF of a case, with the first slot and type of each function.
-type CaseTypes = (Btf, Vec<(u32, TypeId)>);
+type CaseTypes = (Arc<Btf>, Vec<(u32, TypeId)>);
 
 /// All data files with their cases.
 pub(crate) fn files() -> Vec<(PathBuf, Vec<Case>)> {
@@ -119,7 +122,9 @@ fn parse_case(text: &str) -> Result<Case, String> {
     let (verdict, message) = expected.split_once('\n').unwrap_or((expected, ""));
     let message = message.trim().to_owned();
     let expected = Expected { verdict: verdict.trim().to_owned(), message };
-    Ok(Case { name, header, code, expected, source: program.to_owned(), target: None })
+    let lines: Vec<&str> = header.iter().filter(|(key, _)| key == "c").map(|(_, line)| line.as_str()).collect();
+    let declared = if lines.is_empty() { None } else { Some(Arc::new(declarations::parse(lines.into_iter())?)) };
+    Ok(Case { name, header, code, expected, source: program.to_owned(), target: None, declared })
 }
 
 /// Writes the verdicts found into a file.
@@ -194,6 +199,14 @@ impl Case {
             bytes.resize(map.facts.value_size as usize, 0);
             map.facts.frozen = Some(bytes.into());
         }
+        for (_, line) in self.header.iter().filter(|(key, _)| key == "value") {
+            let (name, ty) = line.split_once(" struct ").ok_or_else(|| format!("value `{line}` names no struct"))?;
+            let map = maps.iter_mut().find(|map| map.name == name).ok_or_else(|| format!("no map {name}"))?;
+            let btf = &self.declared.as_ref().ok_or("no types are declared")?.btf;
+            let id = btf.find(skep_btf::Kind::Struct, ty).ok_or_else(|| format!("no struct {ty} is declared"))?;
+            map.facts.value_size = btf.size_of(id).unwrap_or(0) as u32;
+            map.facts.value_type = Some((btf.clone(), id));
+        }
         Ok(maps)
     }
 
@@ -218,7 +231,7 @@ impl Case {
             attach_type: extended.map_or(self.attach_type()?, |target| target.attach_type),
             is_extension,
             traces_program: over.is_some() && !is_extension,
-            btf: self.btf(&insns)?.map(|(btf, _)| Arc::new(btf)),
+            btf: self.btf(&insns)?.map(|(btf, _)| btf),
             functions: verified.functions().to_vec(),
         })
     }
@@ -238,7 +251,22 @@ impl Case {
 
     pub(crate) fn assemble(&self, maps: &[(String, i32)], kernel: &Btf) -> Result<Vec<Slot>, String> {
         let code = with_offsets(&self.code, kernel)?;
+        let code = self.with_types(&code)?;
         assemble_with(&code, &CaseNames { maps, kernel }).map(|a| a.slots).map_err(|error| error.to_string())
+    }
+
+    /// Puts numbers in the place of `btf_id(STRUCT)`, a struct that the case declares.
+    fn with_types(&self, code: &str) -> Result<String, String> {
+        let mut out = String::new();
+        let mut rest = code;
+        while let Some((before, after)) = rest.split_once("btf_id(") {
+            let (name, end) = after.split_once(')').ok_or("btf_id lacks its end")?;
+            let declared = self.declared.as_ref().ok_or("no types are declared")?;
+            let id = declared.btf.find(skep_btf::Kind::Struct, name).ok_or_else(|| format!("no struct {name}"))?;
+            let _ = write!(out, "{before}{}", id.0);
+            rest = end;
+        }
+        Ok(out + rest)
     }
 
     /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
@@ -256,10 +284,10 @@ impl Case {
         let mut starts: Vec<u32> = callees.map(|slot| slot as u32).chain(exception_callback).collect();
         starts.sort_unstable();
         starts.dedup();
-        if let Some(declared) = self.declarations()? {
+        if let Some(declared) = &self.declared {
             let starts = std::iter::once(0).chain(starts);
-            let functions = starts.zip(declared.functions).collect();
-            return Ok(Some((declared.btf, functions)));
+            let functions = starts.zip(declared.functions.iter().copied()).collect();
+            return Ok(Some((declared.btf.clone(), functions)));
         }
         let linkage = match self.get("btf") {
             Some("static") => FunctionLinkage::Static,
@@ -274,14 +302,7 @@ impl Case {
         }
         let others = starts.into_iter().map(|slot| (slot, builder.function(&format!("f{slot}"), prototype, linkage)));
         let functions = std::iter::once((0, main)).chain(others).collect();
-        Ok(Some((builder.build().map_err(|error| error.to_string())?, functions)))
-    }
-
-    /// What its `c:` lines declare.
-    fn declarations(&self) -> Result<Option<declarations::Declarations>, String> {
-        let lines: Vec<&str> =
-            self.header.iter().filter(|(key, _)| key == "c").map(|(_, line)| line.as_str()).collect();
-        if lines.is_empty() { Ok(None) } else { declarations::parse(lines.into_iter()).map(Some) }
+        Ok(Some((Arc::new(builder.build().map_err(|error| error.to_string())?), functions)))
     }
 
     /// What the verifier says.
