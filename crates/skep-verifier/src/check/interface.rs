@@ -93,7 +93,7 @@ impl Verifier<'_> {
         for index in (0..MAX_ARGUMENTS).filter(|index| self.is_counted_parameter(*index)).collect::<Vec<_>>() {
             let id = self.new_id();
             self.counted_arguments.push((index, id));
-            state.references.push(Reference { id, slot: 0 });
+            state.references.push(Reference::new(id, 0));
         }
     }
 
