@@ -31,6 +31,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) live: &'a [RegSet],
     /// Stack slots that were read after the old state, per frame.
     pub(crate) read: [u64; 8],
+    /// Numbers must be the same: some of them decide what is masked, and all paths must agree on that.
+    pub(crate) same_numbers: bool,
     /// Stack never written may be read as any number.
     pub(crate) uninitialised_readable: bool,
 }
@@ -82,6 +84,10 @@ impl Ids {
 impl Comparison<'_> {
     /// Whether the old state covers the new one.
     pub(crate) fn covers(&self, old: &State, new: &State) -> bool {
+        // What no run goes through says nothing about what runs do.
+        if old.speculative && !new.speculative {
+            return false;
+        }
         if !same_calls(old, new) || old.references.len() != new.references.len() {
             return false;
         }
@@ -195,6 +201,9 @@ impl Comparison<'_> {
     }
 
     fn number(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
+        if self.same_numbers {
+            return old.value == new.value && old.link == new.link && ids.scalars_correspond(old.id, new.id);
+        }
         let precise = self.values.is_precise(old.origin);
         if self.exactness == Exactness::Relevant && !precise {
             return true;

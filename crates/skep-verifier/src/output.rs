@@ -4,7 +4,7 @@ use skep_isa::Slot;
 use std::fmt;
 
 use crate::explanation::Explanation;
-use crate::input::LineInfo;
+use crate::input::{FunctionTraits, LineInfo};
 use crate::reason::Reason;
 
 /// An accepted program. Only the verifier makes one, so that whoever holds it knows that every path was explored.
@@ -20,6 +20,7 @@ pub struct Verified {
     pub(crate) buffer_use: BufferUse,
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) zero_extensions: Vec<u32>,
+    pub(crate) functions: Vec<FunctionTraits>,
 }
 
 /// What is the same about a helper call on every path. Calls of which nothing is known have none.
@@ -78,6 +79,11 @@ impl Verified {
     /// Its functions.
     pub fn subprograms(&self) -> &[Subprogram] {
         &self.subprograms
+    }
+
+    /// What programs that replace or watch one of its functions must know of it; of functions without BTF nothing.
+    pub fn functions(&self) -> &[FunctionTraits] {
+        &self.functions
     }
 
     /// File descriptors (as in [`crate::Program::maps`]) of the maps used, in order of their index.

@@ -179,6 +179,7 @@ impl Verifier<'_> {
             exactness: if everything && complete { Exactness::Within } else { exactness },
             live: if everything { &[] } else { &self.live },
             read: if complete && !everything { old.read } else { [u64::MAX; MAX_FRAMES] },
+            same_numbers: self.masks_variable_offsets,
             uninitialised_readable: self.may_read_uninitialised(),
         };
         comparison.covers(&old.state, state)

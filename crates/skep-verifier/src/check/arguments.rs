@@ -229,7 +229,7 @@ impl Verifier<'_> {
 
     /// The arguments of a helper in programs of this type.
     pub(crate) fn helper_args(&self, helper: &'static HelperProto) -> &'static [ArgKind] {
-        helper.args_in(self.program.program_type)
+        helper.args_in(self.program_type)
     }
 
     /// The kind of one argument; what a socket map holds are sockets.

@@ -105,7 +105,7 @@ impl Verifier<'_> {
 
     /// Whether the program may go over the tasks of a cgroup.
     pub(crate) fn check_css_task_iterator(&self, state: &State) -> Check {
-        if state.sleepable || self.program.attach_type.is_some_and(AttachType::iterates_css_tasks) {
+        if state.sleepable || self.attach_type.is_some_and(AttachType::iterates_css_tasks) {
             return Ok(());
         }
         Reason::Sleeping.invalid("css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs")

@@ -88,7 +88,7 @@ impl Verifier<'_> {
     /// Program type, privileges and what is held.
     fn check_may_call_kfunc(&self, state: &State, function: &KfuncSignature) -> Check {
         let name = function.row.name;
-        if !function.row.available(self.program.program_type, self.program.attach_type) {
+        if !function.row.available(self.program_type, self.attach_type) {
             return Err(not_allowed(name));
         }
         if !state.locks.is_empty() && !function.has(KfuncFlags::ALLOWED_IN_LOCK) {

@@ -188,6 +188,7 @@ impl Verifier<'_> {
         if !self.may_leak_pointers() && old.is_pointer() && size != 8 {
             return Reason::StackMisuse.denied("attempt to corrupt spilled pointer on stack");
         }
+        self.guard_store(&old, first, size, value.as_ref());
         let overwritten = self.overwrite_dynptr(state, range.frame, slot)?;
         let mut new = if overwritten { StackSlot::EMPTY } else { old };
         match value {

@@ -124,6 +124,8 @@ pub struct State {
     pub sections: Sections,
     /// What runs may sleep, outside of sections.
     pub sleepable: bool,
+    /// No run is ever in it: a processor may get there that runs ahead of a branch.
+    pub speculative: bool,
     /// Times a `may_goto` did not jump.
     pub may_goto_depth: u32,
     /// How many functions that run later set one another on the way here.
@@ -149,6 +151,7 @@ impl State {
             locks: Vec::new(),
             sections: Sections::default(),
             sleepable: false,
+            speculative: false,
             may_goto_depth: 0,
             later_entries: 0,
             parent: None,
