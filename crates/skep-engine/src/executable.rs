@@ -101,7 +101,7 @@ impl Executable {
             slots: program.insns(),
             facts: Facts { probe_loads: program.probe_loads(), call_sites: program.call_sites() },
             frames: Frames::Native,
-            zeroed: true,
+            zeroed: program.reads_unset_stack(),
         };
         let compiled = jit::compile(&request, |slot| executable.stack_of(slot), linker)?;
         Ok(Executable { compiled: Some(compiled), ..executable })

@@ -11,6 +11,7 @@ use crate::domain::stack::{ByteKind, StackSlot};
 use crate::domain::state::{Frame, State};
 use crate::planted::{Fault, is_planted};
 use skep_isa::{Reg, RegSet};
+use std::cell::Cell;
 
 /// How strictly numbers are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) same_numbers: bool,
     /// Stack never written may be read as any number.
     pub(crate) uninitialised_readable: bool,
+    /// Set where stack that the old state had written, and the new one has not, is read.
+    pub(crate) unset_read: Cell<bool>,
 }
 
 /// A one-to-one correspondence of ids.
@@ -137,6 +140,10 @@ impl Comparison<'_> {
     fn stack_slot(&self, old: &StackSlot, new: &StackSlot, ids: &mut Ids) -> bool {
         match self.exactness {
             Exactness::Relevant => {
+                let unset = |(o, n): (&ByteKind, &ByteKind)| *o != ByteKind::Invalid && *n == ByteKind::Invalid;
+                if old.bytes.iter().zip(&new.bytes).any(unset) {
+                    self.unset_read.set(true);
+                }
                 if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new)) {
                     return self.register(&o, &n, ids);
                 }

@@ -142,6 +142,7 @@ fn verify_for_kernel<'a>(
             buffer_use: verifier.buffer_use,
             call_sites: fixed.call_sites,
             zero_extensions: fixed.zero_extensions,
+            reads_unset_stack: verifier.reads_unset_stack.get(),
             functions: verifier.function_traits(),
             statistics,
         }),

@@ -20,6 +20,7 @@ pub struct Verified {
     pub(crate) buffer_use: BufferUse,
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) zero_extensions: Vec<u32>,
+    pub(crate) reads_unset_stack: bool,
     pub(crate) functions: Vec<FunctionTraits>,
 }
 
@@ -116,6 +117,12 @@ impl Verified {
     /// can be read (Linux: `BPF_PROBE_MEM`).
     pub fn probe_loads(&self) -> &[u32] {
         &self.probe_loads
+    }
+
+    /// Whether a path reads stack that nothing was written to, as privileged programs may: whoever runs the program decides
+    /// what is there, and may leave it as it is where none does.
+    pub fn reads_unset_stack(&self) -> bool {
+        self.reads_unset_stack
     }
 
     /// What is the same about a call on every path, ascending by slot.

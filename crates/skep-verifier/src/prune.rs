@@ -18,6 +18,7 @@ use crate::verifier::Verifier;
 use skep_abi::helper::HelperFlags;
 use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// What comparing a state led to.
@@ -181,8 +182,13 @@ impl Verifier<'_> {
             read: if complete && !everything { old.read } else { [u64::MAX; MAX_FRAMES] },
             same_numbers: self.masks_variable_offsets,
             uninitialised_readable: self.may_read_uninitialised(),
+            unset_read: Cell::new(false),
         };
-        comparison.covers(&old.state, state)
+        let covers = comparison.covers(&old.state, state);
+        if covers && comparison.unset_read.get() {
+            self.reads_unset_stack.set(true);
+        }
+        covers
     }
 
     /// A path ends at an old state: whatever is read and decided from there is read and decided on this path.

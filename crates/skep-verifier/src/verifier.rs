@@ -27,6 +27,7 @@ use skep_abi::attach_type::AttachType;
 use skep_abi::kfunc::KfuncFlags;
 use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
 use skep_isa::{CallTarget, Imm64, Insn, RegSet};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 
 /// What was found out about an instruction on the paths explored.
@@ -92,6 +93,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) masks_variable_offsets: bool,
     /// The program names an arena.
     pub(crate) has_arena: bool,
+    /// A path reads stack that nothing was written to.
+    pub(crate) reads_unset_stack: Cell<bool>,
     next_id: u32,
 }
 
@@ -149,6 +152,7 @@ impl<'a> Verifier<'a> {
             frame_owners: Vec::new(),
             masks_variable_offsets: false,
             has_arena: false,
+            reads_unset_stack: Cell::new(false),
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),
             buffer_use: BufferUse::default(),

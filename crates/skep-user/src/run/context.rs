@@ -86,7 +86,13 @@ impl StructContext {
     /// A context of that shape, all zero, without a packet. `None` if the shape is no struct.
     pub fn new(info: &'static ContextInfo) -> Option<StructContext> {
         let ContextInfo::Struct { fields, .. } = info else { return None };
-        Some(StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None, fitted: AtomicUsize::new(0) })
+        Some(StructContext {
+            info,
+            fields,
+            memory: Buffer::new(info.running_size()),
+            packet: None,
+            fitted: AtomicUsize::new(0),
+        })
     }
 
     /// The next packet: the fields are zeroed, the pointers and `len` set.
@@ -259,7 +265,13 @@ impl StructContext {
     pub(crate) fn of(program_type: ProgramType) -> StructContext {
         let info = &program_type.info().context;
         let fields: &[ContextField] = if let ContextInfo::Struct { fields, .. } = info { fields } else { &[] };
-        StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None, fitted: AtomicUsize::new(0) }
+        StructContext {
+            info,
+            fields,
+            memory: Buffer::new(info.running_size()),
+            packet: None,
+            fitted: AtomicUsize::new(0),
+        }
     }
 
     /// A copy of the packet as it is now.

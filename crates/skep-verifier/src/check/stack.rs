@@ -149,6 +149,9 @@ impl Verifier<'_> {
                 .of(Reason::UninitialisedStack)
                 .hint("write to the stack before reading it"));
         }
+        if bytes.contains(&ByteKind::Invalid) {
+            self.reads_unset_stack.set(true);
+        }
         if bytes.iter().all(|b| *b == ByteKind::Zero) {
             return Ok(Register::constant(0));
         }
@@ -252,10 +255,12 @@ impl Verifier<'_> {
         self.mark_stack_read(state, range.frame, range.slots());
         let (may_leak, may_read) = (self.may_leak_pointers(), self.may_read_uninitialised());
         let slot_number = state.slot;
+        let mut unset = false;
         let stack = state.stack_mut(range.frame, count);
         for offset in range.min..range.end {
             let (index, byte) = position(offset);
             let slot = &mut stack[index];
+            unset |= slot.bytes[byte] == ByteKind::Invalid;
             if !may_leak && slot.is_pointer() {
                 return invalid(format!(
                     "spilled ptr in range of var-offset stack write; insn {slot_number}, ptr off: {offset}"
@@ -274,6 +279,10 @@ impl Verifier<'_> {
             if !(zero && slot.bytes[byte] == ByteKind::Zero) {
                 slot.bytes[byte] = ByteKind::Misc;
             }
+        }
+        if unset {
+            // From here on it counts as written, although most of it is not.
+            self.reads_unset_stack.set(true);
         }
         Ok(())
     }
@@ -308,6 +317,9 @@ impl Verifier<'_> {
             };
             if !readable {
                 return Err(uninitialised(reg, base, range, offset, size));
+            }
+            if kind == ByteKind::Invalid {
+                self.reads_unset_stack.set(true);
             }
         }
         self.mark_stack_read(state, range.frame, range.slots());
