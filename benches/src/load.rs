@@ -152,16 +152,9 @@ fn facts(map: &MapSpec) -> MapFacts {
 
 fn verify_once(insns: &[Slot], maps: &[(i32, MapFacts)]) -> Result<Verified, Error> {
     let program = skep_verifier::Program {
-        name: "",
-        insns,
-        program_type: ProgramType::Xdp,
-        attach_type: None,
-        attach_target: None,
         gpl_compatible: true,
-        sleepable: false,
-        xdp_has_frags: false,
         maps,
-        btf: None,
+        ..skep_verifier::Program::new("", ProgramType::Xdp, insns)
     };
     skep_verifier::verify(&program, &Options::default()).map_err(|rejection| Error::unfit(rejection.message))
 }

@@ -44,8 +44,10 @@ fn disagreements(built: &Built, engines: &[Box<dyn Engine>]) -> Vec<String> {
 const KNOWN: &[(&str, u32)] = &[
     ("empty", 2),
     ("primes", 53),
-    ("firewall", 2),
-    ("http_method", 5),
+    // Pass, pass, pass, drop, pass, drop, drop, pass, two bits each.
+    ("firewall", 0b10_10_10_01_10_01_01_10),
+    // GET, POST, GET, none, DELETE, OPTIONS, GET, none, four bits each.
+    ("http_method", 0x1210_5610),
     ("string_scan", 470),
     ("helper_calls", 64),
     ("array_counters", 16),
