@@ -2,11 +2,12 @@
 //!
 //! 1. [`select`]: one [`inst::Inst`] per slot, references resolved, calls replaced by what the linker offers.
 //! 2. [`convert`]: branches over one assignment become conditional assignments.
-//! 3. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
-//! 4. [`liveness`]: backwards; what nobody reads is removed.
-//! 5. [`layout`]: jumps to jumps and around jumps go.
-//! 6. [`usage`]: what each function's frame needs.
-//! 7. A back end (`x86_64`) writes the code, slot by slot.
+//! 3. [`place`]: loops are laid out for a machine.
+//! 4. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
+//! 5. [`liveness`]: backwards; what nobody reads is removed.
+//! 6. [`layout`]: jumps to jumps and around jumps go.
+//! 7. [`usage`]: what each function's frame needs.
+//! 8. A back end (`x86_64`) writes the code, instruction by instruction.
 //!
 //! Registers of BPF are registers of the machine, one to one, so that there is nothing to allocate. Every pass keeps what
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
@@ -20,6 +21,7 @@ pub(crate) mod inst;
 mod layout;
 mod liveness;
 pub(crate) mod native;
+mod place;
 mod select;
 pub(crate) mod usage;
 mod values;
@@ -57,7 +59,7 @@ pub(crate) enum Frames {
 struct Program {
     insts: Vec<Inst>,
     calls: Vec<Call>,
-    /// First slots, ascending.
+    /// Indices of their first instructions, ascending.
     functions: Vec<u32>,
     leaders: Vec<Leader>,
     liveness: Liveness,
@@ -69,7 +71,7 @@ struct Program {
 /// What a back end makes.
 struct Emitted {
     code: Vec<u8>,
-    /// By slot.
+    /// By index.
     offsets: Vec<u32>,
     /// By function.
     entries: Vec<u32>,
@@ -105,9 +107,9 @@ fn stubs() -> Result<&'static Stubs, LinkError> {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     memory: CodeMemory,
-    /// By slot: where its code begins.
-    offsets: Box<[u32]>,
-    /// First slot and entrance of each function, ascending.
+    /// Where the code of instructions begins, ascending, and their slots.
+    offsets: Box<[(u32, u32)]>,
+    /// First slot and entrance of each function, ascending: functions keep their order.
     functions: Box<[(u32, u32)]>,
     pub(crate) frames: Frames,
 }
@@ -129,8 +131,9 @@ impl Compiled {
         self.memory.bytes()
     }
 
-    /// By slot: where its code begins in [`Compiled::bytes`].
-    pub(crate) fn offsets(&self) -> &[u32] {
+    /// Where in [`Compiled::bytes`] the code of instructions begins, ascending, and their slots. The code of a slot may be in
+    /// several places, and none where nothing is left to do.
+    pub(crate) fn offsets(&self) -> &[(u32, u32)] {
         &self.offsets
     }
 }
@@ -156,18 +159,21 @@ pub(crate) fn compile(
     let stubs = stubs()?;
     let mut selected = select::select(request.slots, request.facts, linker)?;
     convert::convert(&mut selected);
+    place::place(&mut selected);
     fold::fold(&mut selected);
     // Where all is as in the interpreter, calls keep r1 to r5.
     let lost = if request.frames == Frames::Lent { Registers::NONE } else { Registers::ARGUMENTS };
     let liveness = liveness::eliminate(&mut selected, lost);
     layout::straighten(&mut selected);
     let usage = usage::usage(&selected, stack_of, request.zeroed);
-    let Selected { insts, calls, functions, leaders, .. } = selected;
+    let Selected { insts, calls, functions, leaders, origin, .. } = selected;
     let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
     let emitted = back_end::emit(&program, stubs);
     let memory = CodeMemory::new(&emitted.code).map_err(|_| LinkError::NoCodeMemory)?;
-    let functions = program.functions.into_iter().zip(emitted.entries).collect();
-    Ok(Compiled { memory, offsets: emitted.offsets.into(), functions, frames: request.frames })
+    let slot_of = |index: u32| origin.get(index as usize).copied().unwrap_or(index);
+    let functions = program.functions.iter().map(|index| slot_of(*index)).zip(emitted.entries).collect();
+    let offsets = (0..).zip(emitted.offsets).map(|(index, offset)| (offset, slot_of(index))).collect();
+    Ok(Compiled { memory, offsets, functions, frames: request.frames })
 }
 
 /// Runs code from its beginning to its end.
