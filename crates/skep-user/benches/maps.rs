@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 const ROUNDS: usize = 7;
 /// Operations of a run, and runs of a round.
-const LOOP: u32 = 4096;
-const RUNS: u32 = 100;
+const LOOP: u32 = 512;
+const RUNS: u32 = 800;
 const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
 const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
@@ -86,10 +86,10 @@ const OPERATIONS: &[Operation] = &[
 const EMPTY: Operation =
     Operation { name: "empty loop", map_type: MapType::Hash, keys: 1, text: "", what: What::Empty };
 
-/// A map of a kernel, with the program's name for it.
-struct Names1(i32);
+/// The one map of a program.
+struct OneMap(i32);
 
-impl Names for Names1 {
+impl Names for OneMap {
     fn helper(&self, name: &str) -> Option<i32> {
         helper::by_name(name).map(|helper| helper.id as i32)
     }
@@ -311,7 +311,7 @@ impl Theirs {
     fn new(kernel: &Arc<dyn Kernel>, operation: &Operation, entries: u32) -> Theirs {
         let map = create(kernel, operation, entries);
         let text = text(operation, entries);
-        let slots = assemble_with(&text, &Names1(map.fd())).expect("the text assembles").slots;
+        let slots = assemble_with(&text, &OneMap(map.fd())).expect("the text assembles").slots;
         let insns = Slot::write_program(&slots);
         let prog_type = ProgramType::SchedCls.number();
         let command = ProgLoad { prog_type, insns: &insns, license: Some(c"GPL"), ..Default::default() };
@@ -320,7 +320,7 @@ impl Theirs {
     }
 
     fn round(&self) -> f64 {
-        let repeat = if self.ring.is_some() { 1 } else { 10 };
+        let repeat = if self.ring.is_some() { 16 } else { 100 };
         let start = cpu_time();
         for _ in 0..RUNS / repeat {
             let command = ProgTestRun { prog_fd: self.program.fd(), data_in: &[0; 64], repeat, ..Default::default() };

@@ -4,6 +4,7 @@ use super::hash_direct;
 use super::hash_table::{HashTable, LockedBucket, Place, TableSpec};
 use super::key::{Key, with_key};
 use super::lru::{Full, Lru};
+use super::value::Source;
 use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags};
 use crate::cpus::{Cpus, Run};
 use crate::memory::{Element, Layout, Shared};
@@ -57,7 +58,7 @@ impl Hash {
 
     /// Creates or replaces an element. `source` has been checked, the flags too.
     #[inline]
-    pub(super) fn update_key<K: Key>(&self, key: K, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+    pub(super) fn update_key<K: Key, V: Source>(&self, key: K, source: V, flags: u64, side: Side) -> Result<(), Errno> {
         // Per-CPU values are written in place by their CPU; locked values under their lock.
         let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
         if let Some(lru) = &self.lru {
@@ -75,7 +76,7 @@ impl Hash {
         })
     }
 
-    fn write_in_place(&self, element: Element, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+    fn write_in_place(&self, element: Element, source: impl Source, flags: u64, side: Side) -> Result<(), Errno> {
         let value = self.table.value(element);
         let _guard = self.values.format.guard(value, flags)?;
         self.values.write(value, source, side, false);
@@ -85,11 +86,11 @@ impl Hash {
 
     /// An element comes into its list before it is linked, and leaves it after it is unlinked: only so can nobody find
     /// one that is in no list.
-    fn update_evicting<K: Key>(
+    fn update_evicting<K: Key, V: Source>(
         &self,
         lru: &Lru,
         key: K,
-        source: &[u8],
+        source: V,
         flags: u64,
         side: Side,
         in_place: bool,
@@ -254,7 +255,7 @@ impl Values {
 
     /// Writes a value; in a `fresh` element, what is not written becomes zero.
     #[inline]
-    fn write(&self, value: Shared<'_>, source: &[u8], side: Side, fresh: bool) {
+    fn write(&self, value: Shared<'_>, source: impl Source, side: Side, fresh: bool) {
         if fresh && (self.per_cpu.is_some() || !self.format.kernel_fields.is_empty()) {
             value.zero();
         }
@@ -264,7 +265,7 @@ impl Values {
             Side::Program { cpu } => self.format.write(value.part(cpu as usize * stride, size), source),
             Side::User => {
                 for start in (0..cpus).map(|cpu| cpu * stride) {
-                    self.format.write_padded(value.part(start, stride), &source[start..start + stride]);
+                    self.format.write_padded(value.part(start, stride), source.from(start));
                 }
             }
         }

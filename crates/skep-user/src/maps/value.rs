@@ -9,6 +9,37 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
+/// Where the bytes of a new value come from.
+pub(crate) trait Source: Copy {
+    /// Copies what begins at an offset to all of `to`.
+    fn copy(self, offset: usize, to: Shared<'_>);
+
+    /// What begins at an offset.
+    fn from(self, offset: usize) -> Self;
+}
+
+impl Source for &[u8] {
+    #[inline]
+    fn copy(self, offset: usize, to: Shared<'_>) {
+        to.write(&self[offset..offset + to.len()]);
+    }
+
+    fn from(self, offset: usize) -> Self {
+        &self[offset..]
+    }
+}
+
+impl Source for Shared<'_> {
+    #[inline]
+    fn copy(self, offset: usize, to: Shared<'_>) {
+        to.copy_from(self.part(offset, to.len()));
+    }
+
+    fn from(self, offset: usize) -> Self {
+        self.part(offset, self.len() - offset)
+    }
+}
+
 /// What a map knows of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ValueFormat {
@@ -40,13 +71,14 @@ impl ValueFormat {
     }
 
     /// Copies a value in; kernel fields stay as they are.
-    pub(crate) fn write(&self, to: Shared<'_>, from: &[u8]) {
+    #[inline]
+    pub(crate) fn write(&self, to: Shared<'_>, from: impl Source) {
         let mut at = 0;
         for field in &self.kernel_fields {
-            to.part(at, field.start - at).write(&from[at..field.start]);
+            from.copy(at, to.part(at, field.start - at));
             at = field.end;
         }
-        to.part(at, self.size - at).write(&from[at..self.size]);
+        from.copy(at, to.part(at, self.size - at));
     }
 
     /// Copies one CPU's value out, to its [stride](Self::stride): user space sees what lies behind it as well.
@@ -56,9 +88,9 @@ impl ValueFormat {
     }
 
     /// Copies one CPU's value in, with what user space put behind it.
-    pub(crate) fn write_padded(&self, to: Shared<'_>, from: &[u8]) {
+    pub(crate) fn write_padded(&self, to: Shared<'_>, from: impl Source) {
         self.write(to, from);
-        to.part(self.size, self.stride() - self.size).write(&from[self.size..self.stride()]);
+        from.copy(self.size, to.part(self.size, self.stride() - self.size));
     }
 
     /// The value's lock, for a copy with those flags; `None` where they do not ask for it.

@@ -101,6 +101,14 @@ impl<const LOCAL: usize> Pool<LOCAL> {
         local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs))
     }
 
+    /// The number that the CPU's next [`Pool::allocate`] most likely gives, 0 for none.
+    #[inline]
+    pub(crate) fn upcoming(&self, cpu: Option<u32>) -> u32 {
+        let Some(local) = self.of(cpu) else { return 0 };
+        let last = (local.free.len.load(Relaxed) as usize).wrapping_sub(1);
+        local.free.numbers.get(last).map_or(0, |number| number.load(Relaxed))
+    }
+
     #[cold]
     fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs) -> Option<u32> {
         let mut common = lock(&self.shared);
