@@ -4,7 +4,7 @@
 //! Time is that of the thread's CPU, so that other work on the machine disturbs less. Where Linux's BPF cannot be used, its
 //! columns stay empty, which is said.
 //!
-//! `cargo bench -p skep-user --bench maps [-- PART-OF-A-NAME]`
+//! `cargo bench -p skep-user --bench maps [-- PART-OF-A-NAME [ENTRIES]]`
 
 use rustix::time::ClockId;
 use skep_abi::command::{ElementFlags, MapCreate, ProgLoad, ProgTestRun};
@@ -17,6 +17,7 @@ use skep_isa::text::{Names, assemble_with};
 use skep_kernel::{Handle, Kernel, SharedMemory, calls};
 use skep_linux::LinuxKernel;
 use skep_user::{Config, UserKernel};
+use std::ffi::CStr;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -53,8 +54,7 @@ enum What {
 }
 
 const LOOKUP: &str = "r1 = map[map] ll\nr2 = r10\nr2 += -16\ncall map_lookup_elem\n";
-const UPDATE: &str =
-    "r1 = map[map] ll\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -24\nr4 = 0\ncall map_update_elem\n";
+const UPDATE: &str = "r1 = map[map] ll\nr2 = r10\nr2 += -16\nr3 = r10\nr3 += -24\nr4 = 0\ncall map_update_elem\n";
 const DELETE_INSERT: &str = "r1 = map[map] ll\nr2 = r10\nr2 += -16\ncall map_delete_elem\nr1 = map[map] ll\nr2 = r10\n\
      r2 += -16\nr3 = r10\nr3 += -24\nr4 = 0\ncall map_update_elem\n";
 const RING: &str = "r1 = map[map] ll\nr2 = 16\nr3 = 0\ncall ringbuf_reserve\nif r0 == 0 goto full\n\
@@ -138,14 +138,8 @@ fn create(kernel: &Arc<dyn Kernel>, operation: &Operation, entries: u32) -> Hand
     let (max_entries, value_size) = if map_type == MapType::Ringbuf { (RING_SIZE, 0) } else { (entries, 8) };
     let map_flags = if map_type == MapType::LpmTrie { MapFlags::NO_PREALLOC } else { MapFlags::empty() };
     let key_size = key_size(map_type) as u32;
-    let command = MapCreate {
-        map_type: map_type.number(),
-        key_size,
-        value_size,
-        max_entries,
-        map_flags,
-        ..Default::default()
-    };
+    let command =
+        MapCreate { map_type: map_type.number(), key_size, value_size, max_entries, map_flags, ..Default::default() };
     let map = calls::map_create(kernel, command).expect("map");
     let mut state = 7;
     for entry in 0..u64::from(entries) {
@@ -253,16 +247,12 @@ impl Ours {
         match operation.what {
             What::Empty => key[0],
             What::Lookup => match self.array {
-                Some((values, stride, count)) if (key[0] as u32) < count => {
-                    values + u64::from(key[0] as u32) * stride
-                }
+                Some((values, stride, count)) if (key[0] as u32) < count => values + u64::from(key[0] as u32) * stride,
                 Some(_) => 0,
                 None => call(0, [key_address, 0, 0], facts),
             },
             What::Update => call(0, [key_address, value_address, 0], facts),
-            What::DeleteInsert => {
-                call(0, [key_address, 0, 0], facts) ^ call(1, [key_address, value_address, 0], facts)
-            }
+            What::DeleteInsert => call(0, [key_address, 0, 0], facts) ^ call(1, [key_address, value_address, 0], facts),
             What::Ring => {
                 let record = call(0, [16, 0, 0], facts);
                 if record == 0 {
@@ -367,8 +357,13 @@ fn linux() -> Option<Arc<dyn Kernel>> {
             return None;
         }
     };
-    let array =
-        MapCreate { map_type: MapType::Array.number(), key_size: 4, value_size: 4, max_entries: 1, ..Default::default() };
+    let array = MapCreate {
+        map_type: MapType::Array.number(),
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        ..Default::default()
+    };
     match calls::map_create(&kernel, array) {
         Ok(_) => Some(kernel),
         Err(errno) => {
@@ -402,6 +397,32 @@ fn compare(linux: Option<&Arc<dyn Kernel>>, operation: &Operation, entries: u32)
     println!("| {} | {entries} | {a:.1} ({b:.1}) | {linux}", operation.name);
 }
 
+/// Records of sixteen bytes that the library's reader takes in a second, of a ring that is full.
+fn consume() {
+    const PIN: &CStr = c"/sys/fs/bpf/ring";
+    let operation = OPERATIONS.last().expect("the ring");
+    let ours = Ours::new(operation, 0);
+    let kernel: Arc<dyn Kernel> = ours.user.clone();
+    calls::obj_pin(&*kernel, ours.map.fd(), PIN).expect("a pin");
+    let map = skep::RawMap::open_pinned(&kernel, PIN.to_str().expect("UTF-8")).expect("the pin");
+    let mut reader = skep::RingBuffer::new(&map).expect("a ring");
+    let mut times = Vec::new();
+    for _ in 0..100 {
+        let entered = ours.user.enter(None);
+        let mut facts = RunFacts { cpu: entered.cpu(), ..RunFacts::default() };
+        for record in 0..RING_SIZE / 24 - 1 {
+            ours.once(operation, &[u64::from(record), 0], &mut facts);
+        }
+        drop(entered);
+        let (start, mut sum) = (cpu_time(), 0);
+        let count = reader.consume(|record| sum += u64::from(record[0])).expect("a sound ring");
+        black_box(sum);
+        times.push((cpu_time() - start) as f64 / count as f64);
+    }
+    let (least, median) = summary(times, 0.0);
+    println!("\nring consumer: {least:.1} ({median:.1}) ns a record, {:.0} million a second", 1000.0 / least);
+}
+
 /// How much slower a lookup gets when another thread looks up in the same map.
 fn two_threads(entries: u32) {
     for operation in OPERATIONS.iter().filter(|operation| operation.what == What::Lookup) {
@@ -420,14 +441,19 @@ fn two_threads(entries: u32) {
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let wanted = arguments.next().unwrap_or_default();
+    let only: Option<u32> = arguments.next().map(|number| number.parse().expect("a number of entries"));
     let linux = linux();
     println!("| operation | entries | here, ns: least (median) | Linux | Linux / here |\n|---|---|---|---|---|");
     for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&wanted)) {
         let sizes = if operation.what == What::Ring { &SIZES[..1] } else { &SIZES[..] };
-        for entries in sizes {
+        for entries in sizes.iter().filter(|size| only.is_none_or(|only| **size == only)) {
             compare(linux.as_ref(), operation, *entries);
         }
+    }
+    if "ring consumer".contains(&wanted) {
+        consume();
     }
     if wanted.is_empty() {
         println!("\n| two threads | entries | alone, ns | both | ratio |\n|---|---|---|---|---|");

@@ -43,6 +43,8 @@ mod world;
 
 pub use kernel::{Config, UserKernel};
 pub use objects::{AttachPoint, Program};
-pub use run::{Context, Entered, Lent, Outcome, Packet, PlainContext, Redirect, RunOptions, StructContext, XDP_HEADROOM};
+pub use run::{
+    Context, Entered, Lent, Outcome, Packet, PlainContext, Redirect, RunOptions, StructContext, XDP_HEADROOM,
+};
 pub use trace::TraceLine;
 pub use world::{Clock, Task, TaskSpec};

@@ -1,7 +1,9 @@
 //! `BPF_MAP_TYPE_ARRAY`: values side by side, all there from the beginning.
 
 use super::direct::{self, ElementSizes};
-use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index};
+use super::{
+    Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index,
+};
 use crate::cpus::Run;
 use crate::memory::{Region, Shared};
 use skep_abi::errno::Errno;

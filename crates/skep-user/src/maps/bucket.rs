@@ -44,7 +44,7 @@ pub(crate) fn tag_of(hash: u64) -> u8 {
 /// The high bit of every byte of `word` that is `byte`. Above an equal byte there may be others, but the lowest is right.
 #[inline(always)]
 fn equal_bytes(word: u64, byte: u8) -> u64 {
-    let differing = word ^ u64::from(byte) * LOW_BITS;
+    let differing = word ^ (u64::from(byte) * LOW_BITS);
     differing.wrapping_sub(LOW_BITS) & !differing & HIGH_BITS
 }
 
@@ -104,14 +104,14 @@ impl Bucket {
     #[inline]
     pub(crate) fn lock(&self) {
         let word = &self.tags[1];
-        let mut tries = 0;
+        let mut tries = 0u32;
         loop {
             let old = word.load(Relaxed);
             if old & LOCK == 0 && word.compare_exchange_weak(old, old | LOCK, Acquire, Relaxed).is_ok() {
                 return;
             }
             pause(tries);
-            tries += 1;
+            tries = tries.wrapping_add(1);
         }
     }
 

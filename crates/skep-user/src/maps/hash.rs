@@ -57,7 +57,7 @@ impl Hash {
     }
 
     /// Creates or replaces an element. `source` has been checked, the flags too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn update_key<K: Key, V: Source>(&self, key: K, source: V, flags: u64, side: Side) -> Result<(), Errno> {
         // Per-CPU values are written in place by their CPU; locked values under their lock.
         let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
@@ -86,6 +86,7 @@ impl Hash {
 
     /// An element comes into its list before it is linked, and leaves it after it is unlinked: only so can nobody find
     /// one that is in no list.
+    #[inline(never)]
     fn update_evicting<K: Key, V: Source>(
         &self,
         lru: &Lru,
@@ -254,7 +255,7 @@ impl Values {
     }
 
     /// Writes a value; in a `fresh` element, what is not written becomes zero.
-    #[inline]
+    #[inline(always)]
     fn write(&self, value: Shared<'_>, source: impl Source, side: Side, fresh: bool) {
         if fresh && (self.per_cpu.is_some() || !self.format.kernel_fields.is_empty()) {
             value.zero();

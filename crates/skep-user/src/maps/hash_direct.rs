@@ -183,14 +183,7 @@ unsafe extern "C" fn update_any(hash: u64, key: u64, value: u64, flags: u64, _: 
 
 /// # Safety
 /// As [`lookup`], for any kind.
-unsafe extern "C" fn delete<K: ProgramKey>(
-    hash: u64,
-    key: u64,
-    _: u64,
-    _: u64,
-    _: u64,
-    facts: *mut RunFacts,
-) -> u64 {
+unsafe extern "C" fn delete<K: ProgramKey>(hash: u64, key: u64, _: u64, _: u64, _: u64, facts: *mut RunFacts) -> u64 {
     // SAFETY: the contract of this function; the verifier proved that a key is there.
     let (hash, key, side) = unsafe { (map_at::<Hash>(hash), K::at(key), side(facts)) };
     answer(hash.delete_key(key, side))

@@ -166,7 +166,7 @@ impl HashTable {
     }
 
     /// Locks the bucket of a key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock<K: Key>(&self, key: K) -> LockedBucket<'_, K> {
         let hash = key.hash(self.seed);
         let home = hash as usize & self.mask;
@@ -288,7 +288,7 @@ impl HashTable {
 
 impl<K: Key> LockedBucket<'_, K> {
     /// The element of the key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self) -> Option<Place> {
         let table = self.table;
         let (mut before, mut bucket) = (self.home, self.home);
@@ -330,13 +330,13 @@ impl<K: Key> LockedBucket<'_, K> {
     }
 
     /// Puts an element of the same key in the place of one that [`LockedBucket::find`] gave.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn replace(&self, old: Place, element: Element) {
         self.table.buckets[old.bucket].replace(old.place, element.number());
     }
 
     /// A complete element of the key that is not linked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn make<T>(
         &self,
         cpu: Option<u32>,
@@ -358,7 +358,7 @@ impl<K: Key> LockedBucket<'_, K> {
     ///
     /// # Errors
     /// E2BIG if the table is full, ENOMEM if there is no memory for the element, what `fill` says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert<T>(
         &self,
         old: Option<Place>,

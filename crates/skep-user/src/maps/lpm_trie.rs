@@ -8,9 +8,9 @@
 //! The trie knows the order of keys and which prefix covers which. Programs that ask with a whole address, as nearly
 //! all do, find the answer in a [`PrefixIndex`].
 
+use super::direct::{self, ElementSizes};
 use super::key::{AnyKey, Key};
 use super::prefix_index::{self, BITS, MOST, MOST_DATA, PrefixIndex};
-use super::direct::{self, ElementSizes};
 use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, flags, index_of};
 use crate::cpus::{Cpus, Run};
 use crate::memory::{Element, Layout, Shared, Slab};
@@ -379,14 +379,7 @@ impl LpmTrie {
 
 /// # Safety
 /// As [`DirectFunction`] says; r1 is the address of an [`LpmTrie`] with keys of `SIZE` bytes.
-unsafe extern "C" fn lookup<const SIZE: usize>(
-    trie: u64,
-    key: u64,
-    _: u64,
-    _: u64,
-    _: u64,
-    _: *mut RunFacts,
-) -> u64 {
+unsafe extern "C" fn lookup<const SIZE: usize>(trie: u64, key: u64, _: u64, _: u64, _: u64, _: *mut RunFacts) -> u64 {
     // SAFETY: the contract of this function; the verifier proved that a key is there.
     let (trie, key) = unsafe { (direct::map_at::<LpmTrie>(trie), direct::array_at::<SIZE>(key)) };
     trie.address(&key)

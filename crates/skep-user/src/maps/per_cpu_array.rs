@@ -1,7 +1,9 @@
 //! `BPF_MAP_TYPE_PERCPU_ARRAY`: an array per virtual CPU.
 
 use super::direct::{self, ElementSizes};
-use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index};
+use super::{
+    Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags, index_of, next_index,
+};
 use crate::cpus::Run;
 use crate::memory::{PAGE, Region, Shared};
 use skep_abi::errno::Errno;

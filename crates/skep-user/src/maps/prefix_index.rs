@@ -92,7 +92,7 @@ fn set_value(slot: &AtomicU64, element: u32) {
 #[inline(always)]
 fn nibble(data: &[u8], depth: u32) -> usize {
     let byte = data.get(depth as usize / 8).copied().unwrap_or(0);
-    usize::from(if depth % 8 == 0 { byte >> 4 } else { byte & 15 })
+    usize::from(if depth.is_multiple_of(8) { byte >> 4 } else { byte & 15 })
 }
 
 /// The first bits of a key, up to sixteen.
@@ -304,13 +304,7 @@ impl PrefixIndex {
     }
 
     /// Takes a prefix out. `shorter` gives the longest prefix of it that is longer than so many bits.
-    pub(super) fn remove(
-        &self,
-        slab: &Slab,
-        element: Element,
-        data: &[u8],
-        shorter: impl Fn(u32) -> Option<Element>,
-    ) {
+    pub(super) fn remove(&self, slab: &Slab, element: Element, data: &[u8], shorter: impl Fn(u32) -> Option<Element>) {
         let len = bits(slab, element);
         let shorter = |depth| shorter(depth).map_or(0, Element::number);
         if len == 0 {

@@ -177,14 +177,7 @@ unsafe extern "C" fn push(map: u64, value: u64, flags: u64, _: u64, _: u64, _: *
 ///
 /// # Safety
 /// As [`skep_engine::DirectFunction`] says; r1 is the address of a [`QueueStack`].
-unsafe extern "C" fn next<const REMOVE: bool>(
-    map: u64,
-    to: u64,
-    _: u64,
-    _: u64,
-    _: u64,
-    _: *mut RunFacts,
-) -> u64 {
+unsafe extern "C" fn next<const REMOVE: bool>(map: u64, to: u64, _: u64, _: u64, _: u64, _: *mut RunFacts) -> u64 {
     // SAFETY: the contract of this function.
     let map = unsafe { map_at::<QueueStack>(map) };
     // SAFETY: the verifier proved that there is room for a value.

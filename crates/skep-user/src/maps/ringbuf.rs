@@ -138,12 +138,12 @@ impl RingBuffer {
             }
         }
         let at = self.at(producer);
-        let bytes = self.memory.bytes();
-        bytes.word(at + 4).store((at / PAGE) as u32 | cpu << DISTANCE_BITS, Relaxed);
-        bytes.word(at).store(len as u32 | BUSY, Relaxed);
+        let record = self.memory.bytes().part(at, (HEADER + len) as usize);
+        record.word(4).store((at / PAGE) as u32 | cpu << DISTANCE_BITS, Relaxed);
+        record.word(0).store(len as u32 | BUSY, Relaxed);
         self.producer().store(end, Release);
         drop(guard);
-        Some(bytes.part(at + HEADER as usize, len as usize))
+        Some(record.part(HEADER as usize, len as usize))
     }
 
     /// Length with the flags of the record at a position, and the position of the next.

@@ -20,6 +20,8 @@ mod barrier;
 mod buffer;
 mod checked;
 mod pool;
+#[cfg(test)]
+mod pool_tests;
 mod region;
 mod shared;
 mod slab;
@@ -29,12 +31,15 @@ mod table;
 pub(crate) use barrier::{barrier_everywhere, barrier_here};
 pub(crate) use buffer::Buffer;
 pub(crate) use checked::{read_checked, read_of_process};
+pub(crate) use pool::Pool;
 pub(crate) use region::{DoubleMapped, Region};
 pub(crate) use shared::Shared;
-pub(crate) use pool::Pool;
 pub(crate) use slab::{Element, Header, Layout, Slab};
 pub(crate) use slot::{ObjectArray, ObjectCell};
 pub(crate) use table::{Atomics, Table};
 
 /// Bytes of a page.
 pub(crate) const PAGE: usize = 4096;
+
+/// Bytes of a large page.
+const HUGE_PAGE: usize = 2 << 20;

@@ -1,12 +1,9 @@
 //! Zeroed, page-aligned memory of fixed size at a stable address.
 
-use super::{PAGE, Shared};
+use super::{HUGE_PAGE, PAGE, Shared};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use std::ptr;
-
-/// Bytes of a large page.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// An anonymous mapping: zero until written, and only what is touched costs memory.
 #[derive(Debug)]
@@ -43,6 +40,10 @@ impl Region {
     /// Has the memory under the first `len` bytes from now on; `false` if there is not enough.
     pub(crate) fn populate(&self, len: usize) -> bool {
         let len = len.min(self.mapped).next_multiple_of(PAGE);
+        let machine = rustix::system::sysinfo();
+        if len as u64 > u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64) {
+            return false;
+        }
         // SAFETY: the advice changes nothing that can be read.
         len == 0 || unsafe { madvise(self.base as *mut _, len, Advice::LinuxPopulateWrite) } != Err(Errno::NOMEM)
     }

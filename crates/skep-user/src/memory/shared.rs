@@ -66,7 +66,7 @@ impl<'a> Shared<'a> {
     }
 
     /// Overwrites the front with other memory that programs may be using.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_from(self, from: Shared<'_>) {
         if from.len == 8 && self.len >= 8 && (from.address | self.address).is_multiple_of(8) {
             self.double(0).store(from.double(0).load(Relaxed), Relaxed);
@@ -75,6 +75,7 @@ impl<'a> Shared<'a> {
         }
     }
 
+    #[inline(never)]
     fn copy_pieces(self, from: Shared<'_>) {
         let mut piece = [0; 64];
         for at in (0..from.len).step_by(piece.len()) {

@@ -1,6 +1,6 @@
 //! Elements of one size for linked structures that programs walk without a lock.
 
-use super::{Pool, Region, Shared};
+use super::{HUGE_PAGE, Pool, Region, Shared};
 use crate::cpus::Cpus;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -69,7 +69,9 @@ impl Slab {
         let waiting = WAITING.min(WAITING_BYTES / stride).max(64).min(capacity as usize + 1024);
         let total = (capacity as usize).checked_add(waiting)?.checked_add(<Pool>::spare(cpus.count()))?;
         let region = Region::new(total.checked_add(1)?.checked_mul(stride)?)?;
-        region.prefer_huge_pages();
+        if capacity as usize >= HUGE_PAGE / stride {
+            region.prefer_huge_pages();
+        }
         Some(Slab {
             region,
             stride,

@@ -9,8 +9,8 @@ pub(crate) mod random;
 mod runner;
 
 pub use context::{Context, Lent, PlainContext, StructContext};
-pub(crate) use environment::{Call, HelperError, HelperResult, RunEnvironment};
 pub use entered::Entered;
+pub(crate) use environment::{Call, HelperError, HelperResult, RunEnvironment};
 pub use outcome::{Outcome, Redirect};
 pub use packet::{Packet, XDP_HEADROOM};
 pub use runner::RunOptions;
