@@ -16,7 +16,7 @@ const BESIDE: &str = "../shared";
 /// Which references to run.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The conformance vectors are run by the interpreter and the sandbox. The selftests are Linux's own verifier tests: their
+The conformance vectors are run by every engine. The selftests are Linux's own verifier tests: their
 sources are not part of this project, so a script beside it builds them (--build), and a table has what Linux answered to
 each program. `skep check` must answer the same. Where it does not, tests/deviations.toml says why; a program that
 Linux refuses, Skep accepts and that file does not name makes this command fail.

@@ -3,6 +3,7 @@
 use skep_isa::Size;
 use skep_verifier::{Lie, Place};
 
+use crate::direct::RunFacts;
 use crate::machine::Machine;
 
 /// Why a run ended before `exit`.
@@ -31,6 +32,9 @@ pub enum Fault {
     /// No such kernel function in this environment.
     #[error("unknown kernel function {0}")]
     UnknownKfunc(u32),
+    /// A program that is not compiled was to run in compiled code.
+    #[error("the program is not compiled")]
+    NotCompiled,
     /// What the verifier claimed does not hold (paranoid mode only).
     #[error("the verifier is wrong: {0}")]
     Claim(Box<Lie>),
@@ -68,6 +72,11 @@ pub trait Environment {
     fn call_kfunc(&mut self, id: u32, btf: i16, args: [u64; 5], machine: &mut Machine<'_>) -> Result<u64, Fault> {
         let _ = (btf, args, machine);
         Err(Fault::UnknownKfunc(id))
+    }
+
+    /// What is the same for the whole run. Asked once, before compiled code that uses it.
+    fn facts(&mut self) -> RunFacts {
+        RunFacts::default()
     }
 
     /// `LD_ABS` and `LD_IND`: the packet's bytes at `offset`, as a number read in network order, or `None` past its end:

@@ -4,6 +4,8 @@ use skep_isa::{Imm64, Slot};
 use skep_verifier::{Claims, Subprogram, Verified};
 use std::sync::Arc;
 
+use crate::direct::Linker;
+use crate::jit::{self, Compiled, Facts, Frames, Request};
 use crate::lower::{self, Lowered};
 use crate::op::Op;
 use crate::paranoid::Beliefs;
@@ -36,6 +38,9 @@ pub enum LinkError {
         /// Where to.
         target: i64,
     },
+    /// The system gives no memory for code.
+    #[error("no executable memory for the compiled program: the system refuses it")]
+    NoCodeMemory,
     /// The resolver gave no address.
     #[error("slot {slot}: {imm:?} has no address")]
     Unresolved {
@@ -63,6 +68,7 @@ pub struct Executable {
     functions: Box<[Entry]>,
     verified: bool,
     beliefs: Option<Beliefs>,
+    compiled: Option<Compiled>,
 }
 
 impl Executable {
@@ -85,6 +91,45 @@ impl Executable {
         Ok(Executable { verified: true, ..executable })
     }
 
+    /// Makes a verified program ready and compiles it to machine code.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn compile(program: &Verified, linker: &mut dyn Linker) -> Result<Self, LinkError> {
+        let executable = Self::from_verified(program, |imm| linker.resolve(imm))?;
+        let request = Request {
+            slots: program.insns(),
+            facts: Facts { probe_loads: program.probe_loads(), call_sites: program.call_sites() },
+            frames: Frames::Native,
+            zeroed: true,
+        };
+        let compiled = jit::compile(&request, |slot| executable.stack_of(slot), linker)?;
+        Ok(Executable { compiled: Some(compiled), ..executable })
+    }
+
+    /// Compiles a program made by [`Executable::link`], for runs on the stack that the interpreter would use.
+    pub(crate) fn compile_trusted(self, slots: &[Slot], linker: &mut dyn Linker) -> Result<Self, LinkError> {
+        let request = Request { slots, facts: Facts::default(), frames: Frames::Lent, zeroed: true };
+        let compiled = jit::compile(&request, |slot| self.stack_of(slot), linker)?;
+        Ok(Executable { compiled: Some(compiled), ..self })
+    }
+
+    /// Bytes of stack of the function that begins at `slot`.
+    fn stack_of(&self, slot: u32) -> u16 {
+        let at = self.functions.binary_search_by_key(&slot, |e| e.slot).ok();
+        at.and_then(|at| self.functions.get(at)).map_or(FRAME_BYTES, |e| e.stack_bytes)
+    }
+
+    /// Its machine code.
+    pub(crate) fn code(&self) -> Option<&Compiled> {
+        self.compiled.as_ref()
+    }
+
+    /// Whether it is compiled.
+    pub fn is_compiled(&self) -> bool {
+        self.compiled.is_some()
+    }
+
     fn with_facts(
         slots: &[Slot],
         subprograms: &[Subprogram],
@@ -96,7 +141,7 @@ impl Executable {
             known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
         };
         let Lowered { ops, functions } = lower::lower(slots, probe_loads, stack_of, resolve)?;
-        Ok(Executable { ops, functions, verified: false, beliefs: None })
+        Ok(Executable { ops, functions, verified: false, beliefs: None, compiled: None })
     }
 
     /// The same program, taken for verified although Skep's verifier has not seen it: another's has, or it is known.

@@ -8,14 +8,14 @@ use skep_isa::{AtomicOp, BinaryOp, Condition, Size, Width};
 use crate::atomic::Cell;
 use crate::environment::{Environment, Fault};
 use crate::executable::{Entry, Executable};
-use crate::machine::{Current, Machine};
+use crate::machine::Machine;
 use crate::memory::{FrameBounds, Memory};
 use crate::op::{Code, Op, for_each_family};
 use crate::paranoid;
 use crate::stack::{MAX_FRAMES, Mark};
 
 /// How often one frame's `may_goto` instructions fall through (Linux: `BPF_MAX_LOOPS`).
-const MAY_GOTO_BUDGET: u32 = 8 << 20;
+pub(crate) const MAY_GOTO_BUDGET: u32 = 8 << 20;
 
 /// How instructions reach memory.
 trait Access {
@@ -33,7 +33,7 @@ trait Access {
 
 /// Where no host maps anything for a kernel struct: the pages that a NULL pointer plus a field's offset falls into, and
 /// all above the user half of the address space.
-const READABLE: std::ops::Range<u64> = 0x1_0000..0x7fff_ffff_f000;
+pub(crate) const READABLE: std::ops::Range<u64> = 0x1_0000..0x7fff_ffff_f000;
 
 struct Native;
 
@@ -117,9 +117,9 @@ fn call<A: Access>(
         return Err(Fault::CallDepth);
     }
     machine.depth += 1;
-    let caller = machine.current.clone();
+    let caller = machine.native.current;
     let result = run_frames::<A>(machine, environment, entry, args);
-    machine.current = caller;
+    machine.native.current = caller;
     machine.depth -= 1;
     result
 }
@@ -131,16 +131,16 @@ fn run_frames<A: Access>(
     mut args: [u64; 5],
 ) -> Result<u64, Fault> {
     loop {
-        let executable = machine.current.clone();
+        let executable = machine.running();
         let (frame, mark) = push_frame::<A>(machine, entry.stack_bytes);
-        let ended = run::<A>(machine, environment, &executable, entry.slot, args, frame);
+        let ended = run::<A>(machine, environment, executable.get(), entry.slot, args, frame);
         pop_frame::<A>(machine, mark);
         match ended? {
             Ended::Exit(r0) => return Ok(r0),
             Ended::TailCall { target, context } => {
                 entry = target.main();
                 args = [context, 0, 0, 0, 0];
-                machine.current = Current::Shared(target);
+                machine.continue_in(target);
             }
         }
     }

@@ -1,15 +1,16 @@
-//! Runs BPF programs: an interpreter for verified programs, and a sandbox for unverified ones.
+//! Runs BPF programs: a compiler and an interpreter for verified programs, and a sandbox for unverified ones.
 //!
 //! A running program leaves the engine only through [`Environment`]; helpers reach the program's memory through
 //! [`Machine`].
 //!
-//! * *Verified* programs run on native addresses without checks ([`Executable::run`]).
+//! * *Verified* programs run on native addresses without checks ([`Executable::run`]), compiled to machine code where
+//!   [`Executable::compile`] made them.
 //! * The [`Sandbox`] checks each access against the regions it was lent, and counts instructions.
 //! * The *paranoid* mode is a sandbox that also holds every register against what the verifier claimed, before every
 //!   instruction.
 //!
-//! All are one interpreter loop over one pre-decoded form, instantiated three times; what instructions compute is
-//! `skep-isa`'s `eval`. The JIT compiler's place is beside the loop: a third [`Mode`] under the same contract.
+//! All but compiled code are one interpreter loop over one pre-decoded form, instantiated three times; what instructions
+//! compute is `skep-isa`'s `eval`.
 //!
 //! Hosts are little-endian (x86-64, aarch64).
 
@@ -22,6 +23,8 @@ mod direct;
 mod environment;
 mod executable;
 mod interpret;
+#[cfg(target_arch = "x86_64")]
+mod jit;
 mod lower;
 mod machine;
 mod memory;
@@ -32,7 +35,7 @@ mod run;
 mod stack;
 mod trace;
 
-pub use direct::{Direct, DirectFunction, Linker, RunFacts};
+pub use direct::{Direct, DirectFunction, Linker, References, RunFacts};
 pub use environment::{Environment, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
 pub use machine::{MAX_TAIL_CALLS, Machine};

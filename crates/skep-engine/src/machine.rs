@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::environment::{Environment, Fault};
 use crate::executable::Executable;
 use crate::interpret;
+use crate::jit::{self, native::State};
 use crate::memory::{Memory, Region, Regions};
 use crate::mode::Mode;
 use crate::paranoid::Watch;
@@ -15,22 +16,17 @@ use crate::trace::Trace;
 /// Tail calls of one run (Linux: `MAX_TAIL_CALL_CNT`).
 pub const MAX_TAIL_CALLS: u32 = 33;
 
-/// The program that runs: the first is borrowed from the caller, tail-called ones are shared.
-#[derive(Clone)]
-pub(crate) enum Current<'a> {
-    Borrowed(&'a Executable),
-    Shared(Arc<Executable>),
-}
+/// A program that runs, apart from the machine's borrow.
+///
+/// It lives as long as the machine: it is the one that the run began with, or among those that the machine keeps.
+#[derive(Clone, Copy)]
+pub(crate) struct Running(*const Executable);
 
-impl std::ops::Deref for Current<'_> {
-    type Target = Executable;
-
+impl Running {
     #[inline]
-    fn deref(&self) -> &Executable {
-        match self {
-            Current::Borrowed(executable) => executable,
-            Current::Shared(executable) => executable,
-        }
+    pub(crate) fn get(&self) -> &Executable {
+        // SAFETY: only `Machine::running` makes one, for the time of a function of that machine.
+        unsafe { &*self.0 }
     }
 }
 
@@ -39,10 +35,17 @@ impl std::ops::Deref for Current<'_> {
 /// In a sandboxed run every access is checked. In a verified run none is: addresses must be those that the verified
 /// program passed as arguments of the types in the helper table, or that the environment made itself
 /// (see [`Executable::run`]).
+#[repr(C)]
 pub struct Machine<'a> {
+    /// Machine code finds this at the address of the machine.
+    pub(crate) native: State,
+    mode: Mode,
     pub(crate) memory: Memory<'a>,
     pub(crate) stack: Stack<'a>,
-    pub(crate) current: Current<'a>,
+    /// Programs that were tail-called: they may still be running further out.
+    kept: Vec<Arc<Executable>>,
+    /// Why machine code was ended.
+    pub(crate) fault: Option<Fault>,
     pub(crate) depth: u32,
     pub(crate) next: Option<Arc<Executable>>,
     pub(crate) budget_left: u64,
@@ -56,7 +59,20 @@ pub struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub(crate) fn native(executable: &'a Executable, chunk: &'a mut Chunk) -> Self {
-        Machine::new(Memory::Native, executable, chunk, u64::MAX)
+        Machine::new(Mode::Interpreter, Memory::Native, executable, Stack::new(chunk), u64::MAX)
+    }
+
+    /// For compiled code, which has a stack of its own.
+    #[inline]
+    pub(crate) fn compiled(executable: &'a Executable) -> Self {
+        Machine::new(Mode::Jit, Memory::Native, executable, Stack::empty(), u64::MAX)
+    }
+
+    /// For compiled code with [`crate::jit::Frames::Lent`].
+    pub(crate) fn compiled_in(executable: &'a Executable, chunk: &'a mut Chunk) -> Self {
+        let mut machine = Machine::compiled(executable);
+        machine.native.frame_top = Stack::new(chunk).top();
+        machine
     }
 
     pub(crate) fn sandboxed(
@@ -65,14 +81,18 @@ impl<'a> Machine<'a> {
         regions: Regions<'a>,
         budget: u64,
     ) -> Self {
-        Machine::new(Memory::Regions(regions), executable, chunk, budget)
+        Machine::new(Mode::Sandbox, Memory::Regions(regions), executable, Stack::new(chunk), budget)
     }
 
-    fn new(memory: Memory<'a>, executable: &'a Executable, chunk: &'a mut Chunk, budget: u64) -> Self {
+    #[inline]
+    fn new(mode: Mode, memory: Memory<'a>, executable: &'a Executable, stack: Stack<'a>, budget: u64) -> Self {
         Machine {
+            native: State::new(executable),
+            mode,
             memory,
-            stack: Stack::new(chunk),
-            current: Current::Borrowed(executable),
+            stack,
+            kept: Vec::new(),
+            fault: None,
             depth: 0,
             next: None,
             budget_left: budget,
@@ -85,16 +105,23 @@ impl<'a> Machine<'a> {
 
     /// How the program runs.
     pub fn mode(&self) -> Mode {
-        match self.memory {
-            Memory::Native => Mode::Interpreter,
-            Memory::Regions(_) if self.watch.is_some() => Mode::Paranoid,
-            Memory::Regions(_) => Mode::Sandbox,
-        }
+        if self.watch.is_some() { Mode::Paranoid } else { self.mode }
+    }
+
+    pub(crate) fn running(&self) -> Running {
+        Running(self.native.current)
+    }
+
+    /// The program that runs is another one now.
+    pub(crate) fn continue_in(&mut self, program: Arc<Executable>) {
+        self.native.current = Arc::as_ptr(&program);
+        self.kept.push(program);
     }
 
     /// The program that runs: what a helper must keep to call one of its functions after the run (timers).
     pub fn executable(&self) -> &Executable {
-        &self.current
+        // SAFETY: it is the one that the run began with, which outlives the machine, or one of `kept`.
+        unsafe { &*self.native.current }
     }
 
     /// Copies from the program's memory.
@@ -223,7 +250,34 @@ impl<'a> Machine<'a> {
         function: u64,
         args: [u64; 5],
     ) -> Result<u64, Fault> {
-        let entry = self.current.function(function).ok_or(Fault::BadFunction(function))?;
+        let entry = self.executable().function(function).ok_or(Fault::BadFunction(function))?;
+        if self.mode == Mode::Jit {
+            return self.call_compiled(environment, entry.slot, args);
+        }
         interpret::execute(self, environment, entry, args)
+    }
+
+    /// Calls the compiled function that begins at `slot`.
+    pub(crate) fn call_compiled(
+        &mut self,
+        environment: &mut dyn Environment,
+        slot: u32,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        let code = self.executable().code().and_then(|code| code.function(slot)).ok_or(Fault::NotCompiled)?;
+        // SAFETY: the environment is put back before its borrow ends. A function of a program that runs compiled code is
+        // entered as `Executable::run`, whose contract the outermost caller vouched for, or with arguments that the
+        // verifier took for a callback's.
+        let r0 = unsafe {
+            let saved = self.native.set_environment(environment);
+            let r0 = jit::enter(code, args, self);
+            self.native.restore_environment(saved);
+            r0
+        };
+        if self.native.ended == 0 {
+            return Ok(r0);
+        }
+        self.native.ended = 0;
+        Err(self.fault.take().unwrap_or(Fault::NotCompiled))
     }
 }

@@ -7,9 +7,11 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// The interpreter: verified programs, on native addresses, without checks.
-    // The JIT takes its place beside this: same contract, other code.
-    #[default]
+    /// Compiled to machine code: verified programs, on native addresses, without checks.
+    #[cfg_attr(target_arch = "x86_64", default)]
+    Jit,
+    /// The interpreter: as compiled code, slower, on every host.
+    #[cfg_attr(not(target_arch = "x86_64"), default)]
     Interpreter,
     /// Any program, with each access checked and instructions counted.
     Sandbox,
@@ -19,11 +21,12 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: &[Mode] = &[Mode::Interpreter, Mode::Sandbox, Mode::Paranoid];
+    pub const ALL: &[Mode] = &[Mode::Jit, Mode::Interpreter, Mode::Sandbox, Mode::Paranoid];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Mode::Jit => "jit",
             Mode::Interpreter => "interpreter",
             Mode::Sandbox => "sandbox",
             Mode::Paranoid => "paranoid",
@@ -44,7 +47,7 @@ impl fmt::Display for Mode {
 
 /// A name that is none of [`Mode::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine `{0}`: use `interpreter`, `sandbox` or `paranoid`")]
+#[error("unknown engine `{0}`: use `jit`, `interpreter`, `sandbox` or `paranoid`")]
 pub struct UnknownMode(String);
 
 impl FromStr for Mode {

@@ -3,6 +3,7 @@
 use crate::environment::{Environment, Fault};
 use crate::executable::{Entry, Executable};
 use crate::interpret;
+use crate::jit::{self, Frames};
 use crate::machine::Machine;
 use crate::memory::{Region, Regions};
 use crate::paranoid::Watch;
@@ -27,8 +28,51 @@ impl Executable {
     ///   program passed as arguments of such types or that are the environment's own;
     /// * the same holds for programs that the environment hands to [`Machine::tail_call`].
     pub unsafe fn run(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
+        match self.code() {
+            // SAFETY: the caller's.
+            Some(code) if code.frames == Frames::Native => unsafe {
+                self.run_compiled(Machine::compiled(self), code.main(), environment, [context, 0, 0, 0, 0])
+            },
+            // SAFETY: the caller's.
+            _ => unsafe { self.interpret(environment, context) },
+        }
+    }
+
+    /// The same in the interpreter, even if the program is compiled.
+    ///
+    /// # Errors
+    /// As [`Executable::run`].
+    ///
+    /// # Safety
+    /// As [`Executable::run`].
+    pub unsafe fn interpret(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
         // SAFETY: the caller's.
         unsafe { self.run_native(&mut stack::new_chunk(), environment, [context, 0, 0, 0, 0]) }
+    }
+
+    /// # Safety
+    /// As [`Executable::run`]; `code` is a function of this executable, and the machine was made for it.
+    #[inline]
+    pub(crate) unsafe fn run_compiled(
+        &self,
+        mut machine: Machine<'_>,
+        code: u64,
+        environment: &mut dyn Environment,
+        args: [u64; 5],
+    ) -> Result<u64, Fault> {
+        if !self.is_verified() {
+            return Err(Fault::Unverified);
+        }
+        machine.native.facts = environment.facts();
+        // SAFETY: the machine does not outlive the environment; the rest is the caller's.
+        let r0 = unsafe {
+            machine.native.set_environment(environment);
+            jit::enter(code, args, &mut machine)
+        };
+        match machine.fault.take() {
+            None => Ok(r0),
+            Some(fault) => Err(fault),
+        }
     }
 
     /// Runs one function of a verified program, as timers do after the run that set them. `function` is its address as
@@ -46,6 +90,10 @@ impl Executable {
         args: [u64; 5],
     ) -> Result<u64, Fault> {
         let entry = self.function(function).ok_or(Fault::BadFunction(function))?;
+        if let Some(code) = self.code().and_then(|code| code.function(entry.slot)) {
+            // SAFETY: the caller's.
+            return unsafe { self.run_compiled(Machine::compiled(self), code, environment, args) };
+        }
         // SAFETY: the caller's.
         unsafe { self.start(&mut stack::new_chunk(), environment, entry, args) }
     }

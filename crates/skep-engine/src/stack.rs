@@ -14,7 +14,8 @@ pub const FRAME_BYTES: u16 = 512;
 /// Frames of one program.
 pub const MAX_FRAMES: u32 = 8;
 
-const GAP_WORDS: usize = 2;
+/// Words between frames.
+pub(crate) const GAP_WORDS: usize = 2;
 const CHUNK_WORDS: usize = MAX_FRAMES as usize * (FRAME_BYTES as usize / 8 + GAP_WORDS);
 
 /// Memory for eight frames.
@@ -45,6 +46,17 @@ pub(crate) struct Mark {
 impl<'c> Stack<'c> {
     pub(crate) fn new(chunk: &'c mut Chunk) -> Self {
         Stack { chunk: Self::exposed(chunk), free: CHUNK_WORDS, more: Vec::new(), lent: PhantomData }
+    }
+
+    /// A stack without memory yet.
+    pub(crate) const fn empty() -> Self {
+        Stack { chunk: NonNull::dangling(), free: 0, more: Vec::new(), lent: PhantomData }
+    }
+
+    /// Address behind the next frame.
+    pub(crate) fn top(&self) -> u64 {
+        // SAFETY: at most one past the end of the chunk.
+        unsafe { self.chunk.add(self.free) }.addr().get() as u64
     }
 
     fn exposed(chunk: &mut Chunk) -> NonNull<u64> {

@@ -447,7 +447,7 @@ fn modes_have_names() {
     for mode in Mode::ALL {
         assert_eq!(mode.name().parse::<Mode>(), Ok(*mode));
     }
-    assert!("jit".parse::<Mode>().is_err());
+    assert!("machine".parse::<Mode>().is_err());
 }
 
 /// As on Linux, where only the function that loads ends.

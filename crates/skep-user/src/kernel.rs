@@ -53,7 +53,7 @@ impl Default for Config {
         Config {
             cpus: None,
             cpu: None,
-            mode: Mode::Interpreter,
+            mode: Mode::default(),
             budget: 100_000_000,
             accept_unverified: false,
             capabilities: Capabilities::all(),

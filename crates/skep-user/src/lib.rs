@@ -14,6 +14,7 @@
 //! | `devices` | where packets come from and go to |
 //! | `run` | contexts, packets, one run from beginning to end |
 //! | `cpus`, `epoch` | virtual CPUs, and the grace periods that follow from them |
+//! | `native` | maps for native code of the embedder |
 //! | `kernel_types` | the kernel's own structs and their BTF |
 //! | `memory` | what programs and user space touch at the same time: almost all `unsafe` is here |
 //!
@@ -31,6 +32,7 @@ mod kernel_trait;
 mod kernel_types;
 mod maps;
 mod memory;
+mod native;
 mod objects;
 mod perf;
 mod run;
@@ -42,6 +44,7 @@ mod wait;
 mod world;
 
 pub use kernel::{Config, UserKernel};
+pub use native::NativeMap;
 pub use objects::{AttachPoint, Program};
 pub use run::{
     Context, Entered, Lent, Outcome, Packet, PlainContext, Redirect, RunOptions, StructContext, XDP_HEADROOM,

@@ -27,13 +27,14 @@ fn load(kernel: &UserKernel, program_type: ProgramType, text: &str, command: Pro
 
 /// Runs a program on one event, in each engine; the outcomes must agree.
 fn run<E: Copy>(mut hook: impl Hook<E>, program_type: ProgramType, text: &str, event: E) -> Outcome {
-    let outcomes = [Mode::Interpreter, Mode::Sandbox].map(|mode| {
+    let outcomes = [Mode::Jit, Mode::Interpreter, Mode::Sandbox].map(|mode| {
         let kernel = kernel(mode);
         let fd = load(&kernel, program_type, text, ProgLoad::default());
         let program = kernel.program(fd).expect("a program");
         Outcome { nanoseconds: 0, ..kernel.run(&program, hook.enter(event)) }
     });
     assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
     assert_eq!(outcomes[0].fault, None);
     outcomes[0].clone()
 }

@@ -169,7 +169,8 @@ fn programs_do_as_on_linux() {
 }
 
 #[test]
-fn programs_do_the_same_in_the_sandbox() {
+fn programs_do_the_same_in_every_engine() {
     let kernel = |mode| UserKernel::new(Config { mode, ..Config::deterministic() }) as Arc<dyn Kernel>;
     compare(&kernel(Mode::Sandbox), &kernel(Mode::Interpreter));
+    compare(&kernel(Mode::Jit), &kernel(Mode::Interpreter));
 }

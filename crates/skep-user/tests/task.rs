@@ -36,8 +36,8 @@ fn task() -> TaskSpec {
     }
 }
 
-fn kernels() -> [Arc<UserKernel>; 2] {
-    [Mode::Interpreter, Mode::Sandbox]
+fn kernels() -> [Arc<UserKernel>; 3] {
+    [Mode::Jit, Mode::Interpreter, Mode::Sandbox]
         .map(|mode| UserKernel::new(Config { mode, task: task(), ..Config::deterministic() }))
 }
 
@@ -219,7 +219,7 @@ fn printed_lines_carry_task_and_time() {
 
 #[test]
 fn the_kernel_describes_its_own_structs() {
-    let [kernel, _] = kernels();
+    let [kernel, ..] = kernels();
     let btf = kernel.btf().expect("BTF");
     btf.validate().expect("what we publish is valid");
     for name in ["task_struct", "file", "cred", "sk_buff", "sock", "path", "dentry", "inode", "pt_regs", "mm_struct"] {

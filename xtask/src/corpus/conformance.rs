@@ -11,7 +11,7 @@ use skep_engine::conformance::{self, ConformanceError};
 use crate::process::Error;
 
 /// The engines by the names `skep run --engine` knows them by.
-const ENGINES: &[(&str, Mode)] = &[("interpreter", Mode::Interpreter), ("sandbox", Mode::Sandbox)];
+const ENGINES: &[(&str, Mode)] = &[("jit", Mode::Jit), ("interpreter", Mode::Interpreter), ("sandbox", Mode::Sandbox)];
 
 /// One vector.
 struct Vector {

@@ -21,7 +21,7 @@ pub(crate) struct ConformancePlugin {
     #[arg(default_value = "")]
     memory: String,
     /// What runs the program
-    #[arg(long, default_value_t = Mode::Interpreter, value_parser = clap::builder::ValueParser::new(|name: &str| name.parse::<Mode>()))]
+    #[arg(long, default_value_t = Mode::default(), value_parser = clap::builder::ValueParser::new(|name: &str| name.parse::<Mode>()))]
     engine: Mode,
 }
 

@@ -279,7 +279,10 @@ impl UserKernel {
                     .filter_map(|fd| maps.iter().find(|(other, _)| other == fd).map(|(_, map)| map.clone()))
                     .collect();
                 let mut linker = ProgramLinker { kernel: self, maps: &maps };
-                let mut executable = Executable::from_verified(&verified, |imm| linker.resolve(imm));
+                let mut executable = match self.config.mode {
+                    Mode::Jit => Executable::compile(&verified, &mut linker),
+                    _ => Executable::from_verified(&verified, |imm| linker.resolve(imm)),
+                };
                 if let Some(claims) = claims {
                     executable = executable.map(|executable| executable.with_claims(&verified, claims));
                 }

@@ -71,6 +71,10 @@ impl<'k> Entered<'k> {
         self.run.pass();
     }
 
+    pub(crate) fn kernel(&self) -> &'k UserKernel {
+        self.kernel
+    }
+
     pub(crate) fn run(&self) -> &Run<'k> {
         &self.run
     }

@@ -90,6 +90,10 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn facts(&mut self) -> RunFacts {
+        self.facts
+    }
+
     fn load_packet(&mut self, _context: u64, offset: i32, size: Size) -> Option<u64> {
         // Negative offsets count from the network or link header; a raw packet's link header is where it begins.
         const NETWORK: i32 = -0x10_0000;

@@ -95,7 +95,7 @@ impl UserKernel {
         if !Arc::ptr_eq(&program.cpus, &self.cpus) {
             return Err(Fault::Unverified);
         }
-        if self.config.mode == Mode::Interpreter {
+        if matches!(self.config.mode, Mode::Jit | Mode::Interpreter) {
             // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
             // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context is
             // one of our own types, which lay their memory out as the program-type table says; hooks pair it with the

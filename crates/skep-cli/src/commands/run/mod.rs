@@ -51,7 +51,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// What runs programs in Skep's own kernel
-    #[arg(long, value_name = "ENGINE", default_value_t = Mode::Interpreter, value_parser = clap::builder::ValueParser::new(|name: &str| name.parse::<Mode>()))]
+    #[arg(long, value_name = "ENGINE", default_value_t = Mode::default(), value_parser = clap::builder::ValueParser::new(|name: &str| name.parse::<Mode>()))]
     engine: Mode,
     /// Which kernel to load it into
     #[arg(long, value_enum, default_value = "user")]

@@ -1,0 +1,185 @@
+//! The compiler: from a decoded program to machine code in a few linear passes.
+//!
+//! 1. [`select`]: one [`inst::Inst`] per slot, references resolved, calls replaced by what the linker offers.
+//! 2. [`convert`]: branches over one assignment become conditional assignments.
+//! 3. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
+//! 4. [`liveness`]: backwards; what nobody reads is removed.
+//! 5. [`layout`]: jumps to jumps and around jumps go.
+//! 6. [`usage`]: what each function's frame needs.
+//! 7. A back end (`x86_64`) writes the code, slot by slot.
+//!
+//! Registers of BPF are registers of the machine, one to one, so that there is nothing to allocate. Every pass keeps what
+//! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
+//! valid.
+
+pub(crate) mod call;
+mod code_memory;
+mod convert;
+mod fold;
+pub(crate) mod inst;
+mod layout;
+mod liveness;
+pub(crate) mod native;
+mod select;
+pub(crate) mod usage;
+mod values;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+pub(crate) use select::Facts;
+
+use std::sync::OnceLock;
+
+use call::Call;
+use code_memory::CodeMemory;
+use inst::{Inst, Registers};
+use liveness::Liveness;
+use select::{Leader, Selected};
+use skep_isa::Slot;
+use usage::Usage;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as back_end;
+
+use crate::direct::Linker;
+use crate::executable::LinkError;
+use crate::machine::Machine;
+
+/// Where programs have their stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frames {
+    /// On the machine's own stack.
+    Native,
+    /// In the chunk that the machine holds, at the same addresses as in the interpreter, and zeroed.
+    Lent,
+}
+
+/// A program as the back ends see it.
+struct Program {
+    insts: Vec<Inst>,
+    calls: Vec<Call>,
+    /// First slots, ascending.
+    functions: Vec<u32>,
+    leaders: Vec<Leader>,
+    liveness: Liveness,
+    /// By function.
+    usage: Vec<Usage>,
+    frames: Frames,
+}
+
+/// What a back end makes.
+struct Emitted {
+    code: Vec<u8>,
+    /// By slot.
+    offsets: Vec<u32>,
+    /// By function.
+    entries: Vec<u32>,
+}
+
+/// Addresses of code that all programs share.
+#[derive(Debug)]
+struct Stubs {
+    /// `extern "C" fn(r1, r2, r3, r4, r5, machine, code) -> r0`: runs code from its beginning to its end.
+    enter: u64,
+    /// Ends the run that was entered last.
+    end: u64,
+    /// Where a tail call of a function that is not the main one goes.
+    tail_call_from_function: u64,
+    _memory: CodeMemory,
+}
+
+/// How [`Stubs::enter`] is called.
+type Enter = unsafe extern "C" fn(u64, u64, u64, u64, u64, *mut Machine<'_>, u64) -> u64;
+
+fn stubs() -> Result<&'static Stubs, LinkError> {
+    static STUBS: OnceLock<Option<Stubs>> = OnceLock::new();
+    let make = || {
+        let (code, [enter, end, tail_call]) = back_end::build_stubs();
+        let memory = CodeMemory::new(&code).ok()?;
+        let at = |offset: usize| memory.address() + offset as u64;
+        Some(Stubs { enter: at(enter), end: at(end), tail_call_from_function: at(tail_call), _memory: memory })
+    };
+    STUBS.get_or_init(make).as_ref().ok_or(LinkError::NoCodeMemory)
+}
+
+/// Compiled code of one program.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    memory: CodeMemory,
+    /// By slot: where its code begins.
+    offsets: Box<[u32]>,
+    /// First slot and entrance of each function, ascending.
+    functions: Box<[(u32, u32)]>,
+    pub(crate) frames: Frames,
+}
+
+impl Compiled {
+    /// Address of the main function.
+    pub(crate) fn main(&self) -> u64 {
+        self.memory.address() + self.functions.first().map_or(0, |(_, entry)| u64::from(*entry))
+    }
+
+    /// Address of the function whose first slot that is.
+    pub(crate) fn function(&self, slot: u32) -> Option<u64> {
+        let at = self.functions.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        Some(self.memory.address() + u64::from(self.functions[at].1))
+    }
+
+    /// The machine code.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.memory.bytes()
+    }
+
+    /// By slot: where its code begins in [`Compiled::bytes`].
+    pub(crate) fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+}
+
+/// What a program is compiled for beside its slots.
+pub(crate) struct Request<'r> {
+    pub(crate) slots: &'r [Slot],
+    pub(crate) facts: Facts<'r>,
+    pub(crate) frames: Frames,
+    /// Frames are zero at the beginning.
+    pub(crate) zeroed: bool,
+}
+
+/// Compiles a program.
+///
+/// # Errors
+/// What linking says, and [`LinkError::NoCodeMemory`].
+pub(crate) fn compile(
+    request: &Request<'_>,
+    stack_of: impl Fn(u32) -> u16,
+    linker: &mut dyn Linker,
+) -> Result<Compiled, LinkError> {
+    let stubs = stubs()?;
+    let mut selected = select::select(request.slots, request.facts, linker)?;
+    convert::convert(&mut selected);
+    fold::fold(&mut selected);
+    // Where all is as in the interpreter, calls keep r1 to r5.
+    let lost = if request.frames == Frames::Lent { Registers::NONE } else { Registers::ARGUMENTS };
+    let liveness = liveness::eliminate(&mut selected, lost);
+    layout::straighten(&mut selected);
+    let usage = usage::usage(&selected, stack_of, request.zeroed);
+    let Selected { insts, calls, functions, leaders, .. } = selected;
+    let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
+    let emitted = back_end::emit(&program, stubs);
+    let memory = CodeMemory::new(&emitted.code).map_err(|_| LinkError::NoCodeMemory)?;
+    let functions = program.functions.into_iter().zip(emitted.entries).collect();
+    Ok(Compiled { memory, offsets: emitted.offsets.into(), functions, frames: request.frames })
+}
+
+/// Runs code from its beginning to its end.
+///
+/// # Safety
+/// `code` is the address of a function of a [`Compiled`] that lives, the machine's environment is set, and all that
+/// [`crate::Executable::run`] asks for holds.
+pub(crate) unsafe fn enter(code: u64, args: [u64; 5], machine: &mut Machine<'_>) -> u64 {
+    let Ok(stubs) = stubs() else { return 0 };
+    // SAFETY: `enter` is the address of a function of that type, which back ends build.
+    let enter = unsafe { std::mem::transmute::<usize, Enter>(stubs.enter as usize) };
+    let [r1, r2, r3, r4, r5] = args;
+    // SAFETY: the caller's.
+    unsafe { enter(r1, r2, r3, r4, r5, machine, code) }
+}

@@ -1,0 +1,350 @@
+//! The back end for x86-64.
+
+mod arithmetic;
+mod assembler;
+mod calls;
+mod division;
+mod frame;
+mod fuse;
+mod memory;
+mod registers;
+mod stubs;
+
+use std::collections::BTreeMap;
+
+use assembler::{Assembler, Flags, Wide};
+use frame::Frame;
+use registers::gpr;
+pub(super) use stubs::build as build_stubs;
+
+use super::inst::{Extension, Inst, Registers, Source};
+use super::select::Leader;
+use super::{Emitted, Program, Stubs};
+
+/// What the processor can do.
+#[derive(Clone, Copy, Debug)]
+struct Features {
+    bmi2: bool,
+    movbe: bool,
+}
+
+impl Features {
+    fn of_host() -> Features {
+        Features {
+            bmi2: std::arch::is_x86_feature_detected!("bmi2"),
+            movbe: std::arch::is_x86_feature_detected!("movbe"),
+        }
+    }
+}
+
+/// Where a jump leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Landing {
+    /// To an instruction of the program.
+    Slot(u32),
+    /// To the beginning of a function.
+    Function(u32),
+    /// To where the run is ended.
+    End,
+}
+
+/// A displacement to be filled in.
+#[derive(Clone, Copy, Debug)]
+struct Fixup {
+    /// Where; the jump is relative to its end.
+    at: u32,
+    len: u8,
+    to: Landing,
+}
+
+/// A program becoming machine code.
+struct Emitter<'p> {
+    asm: Assembler,
+    program: &'p Program,
+    stubs: &'p Stubs,
+    features: Features,
+    frame: Frame,
+    /// The slot being translated.
+    slot: usize,
+    /// A slot that was translated with one before it.
+    done: usize,
+    /// About how many bytes each loop has, by its first slot.
+    loop_bytes: BTreeMap<u32, u32>,
+    /// By slot: where its code begins.
+    offsets: Vec<u32>,
+    /// By function: where it is entered.
+    entries: Vec<u32>,
+    fixups: Vec<Fixup>,
+}
+
+/// Most bytes that an instruction of the program takes, loops' alignment included: how far a jump is before its target
+/// is reached.
+fn longest(inst: &Inst, leader: Leader) -> u32 {
+    let alignment = if leader == Leader::Loop { LINE as u32 } else { 0 };
+    alignment
+        + match inst {
+            Inst::Nop => 0,
+            Inst::Move { .. } => 3,
+            Inst::Extend { .. } => 4,
+            Inst::Binary { op, .. } if is_division(*op) => 120,
+            Inst::Binary { op, src, .. }
+                if *op != skep_isa::BinaryOp::Mul && matches!(src, Source::Reg(_) | Source::Imm(-128..128)) =>
+            {
+                10
+            }
+            Inst::Constant { .. } | Inst::Binary { .. } | Inst::Negate { .. } => 12,
+            Inst::Lea { .. } | Inst::ShiftedMove { .. } => 9,
+            Inst::Load { probing: false, extension: Extension::Zero, address, .. }
+                if i8::try_from(address.offset).is_ok() =>
+            {
+                6
+            }
+            Inst::Load { probing: false, .. } | Inst::Store { .. } | Inst::Swap { .. } => 20,
+            Inst::Branch { test, .. } if matches!(test.right, Source::Imm(imm) if i8::try_from(imm).is_err()) => 13,
+            Inst::Branch { .. } => 10,
+            Inst::Jump { .. } => 5,
+            Inst::Select { .. } | Inst::Flag { .. } | Inst::AddCarry { .. } => 24,
+            _ => 1000,
+        }
+}
+
+const LOOP_ALIGNMENT: usize = 16;
+/// Bytes of a line of code.
+const LINE: usize = 64;
+
+fn is_division(op: skep_isa::BinaryOp) -> bool {
+    use skep_isa::BinaryOp::{Div, Mod, SDiv, SMod};
+    matches!(op, Div | Mod | SDiv | SMod)
+}
+
+/// Translates a program.
+pub(super) fn emit(program: &Program, stubs: &Stubs) -> Emitted {
+    let slots = program.insts.len();
+    let mut emitter = Emitter {
+        asm: Assembler::with_capacity(slots * 8 + 256),
+        program,
+        stubs,
+        features: Features::of_host(),
+        frame: Frame::default(),
+        slot: 0,
+        done: 0,
+        loop_bytes: BTreeMap::new(),
+        offsets: vec![0; slots],
+        entries: Vec::with_capacity(program.functions.len()),
+        fixups: Vec::with_capacity(slots / 4),
+    };
+    emitter.run();
+    emitter.finish()
+}
+
+impl Emitter<'_> {
+    fn run(&mut self) {
+        let program = self.program;
+        let remaining = bytes_from(program);
+        self.loop_bytes = loop_bytes(program, &remaining);
+        for (slot, inst) in program.insts.iter().enumerate() {
+            self.asm.make_room();
+            if program.leaders[slot] != Leader::No {
+                self.begin(slot);
+            }
+            self.offsets[slot] = self.asm.position() as u32;
+            self.slot = slot;
+            if slot == 0 || slot != self.done {
+                self.inst(inst, slot, &remaining);
+            }
+        }
+    }
+
+    /// What a slot begins: a function, a loop.
+    fn begin(&mut self, slot: usize) {
+        let program = self.program;
+        if let Ok(index) = program.functions.binary_search(&(slot as u32)) {
+            self.align(LOOP_ALIGNMENT);
+            self.entries.push(self.asm.position() as u32);
+            self.frame = Frame::new(index == 0, &program.usage[index], program.frames);
+            self.enter();
+        }
+        if let Some(bytes) = self.loop_bytes.get(&(slot as u32)) {
+            // A loop that fits into a line of code is read in one go, if it begins well.
+            let position = self.asm.position();
+            let crosses = position % LINE + *bytes as usize > LINE;
+            self.align(if crosses { LINE } else { LOOP_ALIGNMENT });
+        }
+        self.asm.make_room();
+    }
+
+    fn align(&mut self, to: usize) {
+        self.asm.make_room();
+        let position = self.asm.position();
+        self.asm.nops(position.next_multiple_of(to) - position);
+    }
+
+    fn inst(&mut self, inst: &Inst, slot: usize, remaining: &[u32]) {
+        let live = || self.program.liveness.after(slot);
+        match *inst {
+            Inst::Nop => {}
+            Inst::Move { dst, src } => self.asm.mov(Wide::Yes, gpr(dst), gpr(src)),
+            Inst::Constant { dst, value } => self.constant(dst, value),
+            Inst::Binary { op, width, dst, src } => self.binary(op, width, dst, src, live()),
+            Inst::Lea { dst, address } => self.lea(dst, address),
+            Inst::ShiftedMove { dst, src, shift } => self.shifted_move(dst, src, shift),
+            Inst::Extend { dst, src, size, signed, width } => self.extend((dst, src), size, signed, width),
+            Inst::Negate { width, dst } => self.negate(width, dst),
+            Inst::Swap { size, dst } => self.swap(size, dst),
+            Inst::Load { size, extension, probing: false, dst, address } => {
+                if let Some((flags, target)) = self.compare_with_memory(size, extension, dst, address) {
+                    self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
+                } else {
+                    self.load(size, extension, dst, address);
+                }
+            }
+            Inst::Load { size, extension, probing: true, dst, address } => {
+                self.probing_load(size, extension, dst, address);
+            }
+            Inst::Store { size, address, src } => self.store(size, address, src),
+            Inst::LoadAcquire { size, probing, dst, address } => self.load_acquire(size, probing, dst, address),
+            Inst::StoreRelease { size, address, src } => {
+                self.store(size, address, super::inst::Source::Reg(src));
+            }
+            Inst::Atomic { op, size, address, src } => {
+                let live: Registers = live();
+                self.atomic(op, size, address, src, live);
+            }
+            Inst::LoadPacket { size, from } => self.load_packet(size, from),
+            Inst::Jump { target } => self.jump(target, slot, remaining),
+            Inst::Branch { test, target } => {
+                let flags = self.compare(test);
+                self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
+            }
+            Inst::Select { test, dst, value } => self.select(test, dst, value),
+            Inst::Flag { test, dst } => self.flag(test, dst),
+            Inst::AddCarry { width, left, right, dst } => self.add_carry(width, left, right, dst),
+            Inst::MayGoto { target } => self.take_from_budget(target),
+            Inst::Call(index) => {
+                let live = live();
+                if let Some(call) = self.program.calls.get(index as usize) {
+                    self.call(*call, live);
+                }
+            }
+            Inst::Exit => {
+                self.leave();
+                self.asm.ret();
+            }
+        }
+    }
+
+    fn jump(&mut self, target: u32, slot: usize, remaining: &[u32]) {
+        if target as usize == slot + 1 {
+            return;
+        }
+        if let Some(displacement) = self.back(target, slot, 2) {
+            self.asm.put(0xeb | (displacement as u64 & 0xff) << 8, 2);
+        } else if distance(slot, target, remaining) < 120 {
+            self.asm.put(0xeb, 2);
+            self.land_later(Landing::Slot(target), 1);
+        } else {
+            self.asm.put(0xe9, 5);
+            self.land_later(Landing::Slot(target), 4);
+        }
+    }
+
+    /// A conditional jump; `distance` is at least how far it is, if it leads forwards.
+    fn jump_if(&mut self, flags: Flags, to: Landing, distance: u32) {
+        let back = match to {
+            Landing::Slot(target) => self.back(target, self.offsets.len(), 2),
+            _ => None,
+        };
+        if let Some(displacement) = back {
+            self.asm.put(0x70 | flags as u64 | (displacement as u64 & 0xff) << 8, 2);
+        } else if distance < 120 {
+            self.asm.put(0x70 | flags as u64, 2);
+            self.land_later(to, 1);
+        } else {
+            self.asm.put(0x0f | (0x80 | flags as u64) << 8, 6);
+            self.land_later(to, 4);
+        }
+    }
+
+    /// The displacement of a jump of `len` bytes, if it leads back and a byte holds it.
+    fn back(&self, target: u32, slot: usize, len: usize) -> Option<i8> {
+        let known = (target as usize) <= slot && self.offsets[target as usize] > 0;
+        let to = i64::from(self.offsets[target as usize]);
+        known.then(|| i8::try_from(to - (self.asm.position() + len) as i64).ok()).flatten()
+    }
+
+    /// The displacement at the end of what was just written is filled in at the end.
+    fn land_later(&mut self, to: Landing, len: u8) {
+        let at = (self.asm.position() - usize::from(len)) as u32;
+        self.fixups.push(Fixup { at, len, to });
+    }
+
+    fn finish(mut self) -> Emitted {
+        let end = self.end_stub();
+        for Fixup { at, len, to } in std::mem::take(&mut self.fixups) {
+            let target = match to {
+                Landing::Slot(slot) => self.offsets[slot as usize],
+                Landing::Function(slot) => self.entry(slot),
+                Landing::End => end,
+            };
+            let displacement = i64::from(target) - i64::from(at) - i64::from(len);
+            debug_assert!(
+                len == 4 || i8::try_from(displacement).is_ok(),
+                "jump of {displacement} bytes is no short one"
+            );
+            self.asm.patch(at as usize, displacement as i32, len.into());
+        }
+        Emitted { code: self.asm.finish(), offsets: self.offsets, entries: self.entries }
+    }
+
+    fn entry(&self, slot: u32) -> u32 {
+        let index = self.program.functions.binary_search(&slot).ok();
+        index.and_then(|index| self.entries.get(index)).copied().unwrap_or(0)
+    }
+
+    /// Where a run that is ended leaves, if it can be: all frames are dropped.
+    fn end_stub(&mut self) -> u32 {
+        let at = self.asm.position() as u32;
+        if self.fixups.iter().any(|fixup| fixup.to == Landing::End) {
+            self.asm.mov_imm(registers::SCRATCH[0], self.stubs.end);
+            self.asm.jump_register(registers::SCRATCH[0]);
+        }
+        at
+    }
+}
+
+/// For each slot, at most how many bytes its code and that of all after it take.
+fn bytes_from(program: &Program) -> Vec<u32> {
+    let mut remaining = vec![0; program.insts.len() + 1];
+    let mut sum = 0_u32;
+    for (slot, inst) in program.insts.iter().enumerate().rev() {
+        sum = sum.saturating_add(longest(inst, program.leaders[slot]));
+        if program.leaders[slot] != Leader::No && program.functions.binary_search(&(slot as u32)).is_ok() {
+            sum = sum.saturating_add(1000);
+        }
+        remaining[slot] = sum;
+    }
+    remaining
+}
+
+/// By first slot, about how many bytes a loop has.
+fn loop_bytes(program: &Program, remaining: &[u32]) -> BTreeMap<u32, u32> {
+    let mut loops = BTreeMap::new();
+    for (slot, inst) in program.insts.iter().enumerate() {
+        if let Inst::Branch { target, .. } | Inst::Jump { target } | Inst::MayGoto { target } = *inst
+            && target as usize <= slot
+        {
+            // Bounds are about twice what instructions take; the alignment at the beginning is in them, too.
+            let bound = remaining[target as usize] - remaining[slot + 1];
+            loops.insert(target, bound.saturating_sub(LINE as u32) * 2 / 3);
+        }
+    }
+    loops
+}
+
+/// How far it is at most from behind one slot to another that comes later.
+fn distance(slot: usize, target: u32, remaining: &[u32]) -> u32 {
+    match remaining.get(target as usize) {
+        Some(there) if target as usize > slot => remaining[slot + 1].saturating_sub(*there),
+        _ => u32::MAX,
+    }
+}
