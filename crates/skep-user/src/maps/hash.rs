@@ -124,7 +124,9 @@ impl Hash {
                     continue;
                 }
             }
-            match link_listed(&table.lock(key), element, !exists) {
+            // The bucket is not locked any more when a list is.
+            let linked = link_listed(table.lock(key), element, !exists);
+            match linked {
                 Ok(None) => return Ok(()),
                 Ok(Some(old)) => {
                     self.forget(lru, old.element, side);
@@ -206,7 +208,7 @@ impl Hash {
 const CHANGED: Errno = Errno::EAGAIN;
 
 /// Links an element that is in its list, and says what it replaced. It replaces one exactly where it is not `fresh`.
-fn link_listed<K: Key>(bucket: &LockedBucket<'_, K>, element: Element, fresh: bool) -> Result<Option<Place>, Errno> {
+fn link_listed<K: Key>(bucket: LockedBucket<'_, K>, element: Element, fresh: bool) -> Result<Option<Place>, Errno> {
     match bucket.find() {
         Some(old) if !fresh => {
             bucket.replace(old, element);
