@@ -44,7 +44,9 @@ impl Hash {
         let lru = evicts.then(|| if own_lists { Lru::per_cpu(capacity, cpus.count()) } else { Lru::common() });
         let layout = Layout { header: evicts, key_size: definition.key_size, value_size: values.size() };
         let preallocated = !definition.flags.contains(MapFlags::NO_PREALLOC);
-        let table = HashTable::new(TableSpec { capacity, layout, seed: definition.seed, preallocated }, cpus.clone())?;
+        let (seed, budget) = (definition.seed, definition.budget.clone());
+        let spec = TableSpec { capacity, layout, seed, preallocated, budget };
+        let table = HashTable::new(spec, cpus.clone())?;
         Ok(Hash { table, values, lru, cpus })
     }
 

@@ -38,6 +38,8 @@ struct Stack<const LOCAL: usize> {
 struct Common {
     /// Numbers from here on were never handed out.
     fresh: u32,
+    /// Numbers up to this one have memory.
+    backed: u32,
     free: Vec<u32>,
     /// Retired by those without a CPU, not yet a batch.
     open: Vec<u32>,
@@ -84,7 +86,13 @@ impl<const LOCAL: usize> Pool<LOCAL> {
     /// The numbers from 1 to `total`, for so many CPUs.
     pub(crate) fn new(total: u32, cpus: usize) -> Self {
         let local = (0..cpus).map(|_| Local { free: Stack::new(), retired: Stack::new() }).collect();
-        Pool { local, shared: Mutex::new(Common { fresh: 1, ..Common::default() }), total }
+        Pool { local, shared: Mutex::new(Common { fresh: 1, backed: total, ..Common::default() }), total }
+    }
+
+    /// The same, of which only the first `backed` have memory; more is asked for by [`Pool::allocate_or`].
+    pub(crate) fn backed(self, backed: u32) -> Self {
+        lock(&self.shared).backed = backed.min(self.total);
+        self
     }
 
     /// How many numbers CPUs may have to themselves, beyond those in use.
@@ -99,8 +107,14 @@ impl<const LOCAL: usize> Pool<LOCAL> {
     /// A number that nobody has. `None` when all are in use.
     #[inline]
     pub(crate) fn allocate(&self, cpu: Option<u32>, epochs: &Epochs) -> Option<u32> {
+        self.allocate_or(cpu, epochs, &|| 0)
+    }
+
+    /// The same; `grow` says for how many more numbers there is memory now.
+    #[inline]
+    pub(crate) fn allocate_or(&self, cpu: Option<u32>, epochs: &Epochs, grow: &dyn Fn() -> u32) -> Option<u32> {
         let local = self.of(cpu);
-        local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs))
+        local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs, grow))
     }
 
     /// The number that the CPU's next [`Pool::allocate`] most likely gives, 0 for none.
@@ -112,13 +126,13 @@ impl<const LOCAL: usize> Pool<LOCAL> {
     }
 
     #[cold]
-    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs) -> Option<u32> {
+    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs, grow: &dyn Fn() -> u32) -> Option<u32> {
         let mut common = lock(&self.shared);
-        let number = common.take(self.total, epochs, local)?;
+        let number = common.take(self.total, epochs, local, grow)?;
         if let Some(local) = local {
             // What is free already; the rest stays for others.
             while (local.free.len.load(Relaxed) as usize) < LOCAL / 2 {
-                match common.take_free(self.total) {
+                match common.take_free() {
                     Some(number) => local.free.push(number),
                     None => break,
                 };
@@ -168,21 +182,32 @@ impl<const LOCAL: usize> Pool<LOCAL> {
 }
 
 impl Common {
-    fn take_free(&mut self, total: u32) -> Option<u32> {
+    fn take_free(&mut self) -> Option<u32> {
         self.free.pop().or_else(|| {
             let fresh = self.fresh;
-            (fresh <= total).then(|| {
+            (fresh <= self.backed).then(|| {
                 self.fresh += 1;
                 fresh
             })
         })
     }
 
-    fn take<const LOCAL: usize>(&mut self, total: u32, epochs: &Epochs, local: Option<&Local<LOCAL>>) -> Option<u32> {
+    fn take<const LOCAL: usize>(
+        &mut self,
+        total: u32,
+        epochs: &Epochs,
+        local: Option<&Local<LOCAL>>,
+        grow: &dyn Fn() -> u32,
+    ) -> Option<u32> {
         if self.free.is_empty() {
             self.reclaim(epochs);
         }
-        self.take_free(total).or_else(|| {
+        let free = self.take_free().or_else(|| {
+            let more = if self.backed < total { grow() } else { 0 };
+            self.backed = self.backed.saturating_add(more).min(total);
+            self.take_free()
+        });
+        free.or_else(|| {
             // Nothing is left but what was retired lately: first what would come back by itself, ours included.
             let open = std::mem::take(&mut self.open);
             self.seal(open, epochs);

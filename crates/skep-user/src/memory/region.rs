@@ -40,8 +40,7 @@ impl Region {
     /// Has the memory under the first `len` bytes from now on; `false` if there is not enough.
     pub(crate) fn populate(&self, len: usize) -> bool {
         let len = len.min(self.mapped).next_multiple_of(PAGE);
-        let machine = rustix::system::sysinfo();
-        if len as u64 > u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64) {
+        if len as u64 > memory_of_machine() {
             return false;
         }
         // SAFETY: the advice changes nothing that can be read.
@@ -62,6 +61,12 @@ impl Drop for Region {
         // A failure leaks the mapping, which is safe.
         let _ = unsafe { munmap(self.base as *mut _, self.mapped) };
     }
+}
+
+/// Bytes of memory that the machine has.
+pub(crate) fn memory_of_machine() -> u64 {
+    let machine = rustix::system::sysinfo();
+    u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64)
 }
 
 /// Linux's ring layout: a head of whole pages, then a body that appears twice in a row, so that a record that wraps
