@@ -99,6 +99,10 @@ __attribute__((visibility("default"))) struct skep_calls skep_calls;
 #endif
 
 /* ---- Packets ---- */
+/* Programs that take a few nanoseconds per packet get a burst of so many, one every SLOT bytes. */
+#define BURST 8
+#define SLOT 128
+
 #define ETH_LENGTH 14
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_VLAN 0x8100

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A stateless firewall: IPv4 and TCP headers are parsed and held against fixed rules.
+// A stateless firewall: IPv4 and TCP headers are parsed and held against fixed rules; a burst of packets.
 #include "bench.h"
 
 #define IPV4_MORE_OR_OFFSET BE16(0x3fff)
@@ -19,10 +19,9 @@ static __always_inline int is_martian(__u32 source)
 	       in_prefix(source, 0xcb007100, 24);
 }
 
-PROGRAM(firewall)
+static __always_inline __u32 verdict(__u8 *frame, __u8 *end)
 {
-	__u8 *end = (__u8 *)(long)ctx->data_end;
-	struct ethernet *ethernet = (void *)(long)ctx->data;
+	struct ethernet *ethernet = (void *)frame;
 	if ((__u8 *)(ethernet + 1) > end)
 		return XDP_DROP;
 	__u16 type = ethernet->type;
@@ -70,4 +69,16 @@ PROGRAM(firewall)
 		return in_prefix(ip->source, 0x0a000000, 8) ? XDP_PASS : XDP_DROP;
 	}
 	return XDP_DROP;
+}
+
+PROGRAM(firewall)
+{
+	__u8 *data = (__u8 *)(long)ctx->data;
+	__u8 *end = (__u8 *)(long)ctx->data_end;
+	__u32 verdicts = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < BURST; i++)
+		verdicts = verdicts << 2 | verdict(data + i * SLOT, end);
+	return verdicts;
 }

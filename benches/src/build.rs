@@ -1,7 +1,9 @@
 //! From a source to what the engines take: two BPF objects and a shared object, by one clang.
 
 use crate::Error;
+use crate::engines::flat;
 use crate::programs::Program;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +20,8 @@ pub struct Built {
     pub flat: Vec<u8>,
     /// Native code.
     pub library: PathBuf,
+    /// Slots of the linked program for kernels.
+    pub instructions: usize,
     /// What the native compiler says it vectorised, if it did.
     pub vectorised: Option<String>,
 }
@@ -28,6 +32,8 @@ pub struct Compiler {
     /// The newest instruction set that this clang and the kernels know.
     cpu: &'static str,
     folder: tempfile::TempDir,
+    /// How many outputs there are: none takes the place of another, which may be loaded as a library.
+    outputs: Cell<usize>,
 }
 
 impl Compiler {
@@ -41,7 +47,7 @@ impl Compiler {
             None => on_path().ok_or(Error::NoClang)?,
         };
         let folder = tempfile::tempdir().map_err(Error::file(&std::env::temp_dir()))?;
-        let mut compiler = Compiler { clang, cpu: "v3", folder };
+        let mut compiler = Compiler { clang, cpu: "v3", folder, outputs: Cell::new(0) };
         if compiler.knows_cpu("v4") {
             compiler.cpu = "v4";
         }
@@ -81,9 +87,11 @@ impl Compiler {
         let library = self.output(program, "so");
         let native = ["-shared", "-fPIC", "-Rpass=loop-vectorize|slp-vectorizer"];
         let said = self.run(&source, &library, native.into_iter())?;
+        let object = std::fs::read(&object).map_err(Error::file(&object))?;
         Ok(Built {
             program,
-            object: std::fs::read(&object).map_err(Error::file(&object))?,
+            instructions: flat::link_by_index(&object)?.len(),
+            object,
             flat: std::fs::read(&flat).map_err(Error::file(&flat))?,
             library,
             vectorised: said.lines().find_map(remark),
@@ -91,7 +99,9 @@ impl Compiler {
     }
 
     fn output(&self, program: &Program, ending: &str) -> PathBuf {
-        self.folder.path().join(format!("{}.{ending}", program.name))
+        let number = self.outputs.get();
+        self.outputs.set(number + 1);
+        self.folder.path().join(format!("{}-{number}.{ending}", program.name))
     }
 
     /// Gives what clang says while it succeeds.

@@ -14,6 +14,7 @@
 //! `unsafe` is in [`engines`] and [`maps`]: native code and what other runtimes compile knows no checks.
 
 pub mod build;
+mod clock;
 pub mod engines;
 mod error;
 pub mod load;

@@ -8,19 +8,19 @@ use skep_kernel::Kernel;
 use skep_user::{Config, Entered, NativeMap, UserKernel};
 use std::cell::Cell;
 use std::ptr::{null, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a program's `&map` becomes: the address of one of these.
 pub struct MapHandle {
     map: NativeMap,
 }
 
-/// The maps of one program in a kernel of their own.
+/// The maps of one program, in a kernel that knows no programs.
 pub struct SharedMaps {
     kernel: Arc<UserKernel>,
     object: LoadedObject,
-    /// By index in the object. Their addresses are in the code that uses them, so that they stay in boxes.
-    handles: Vec<Box<MapHandle>>,
+    /// By index in the object. Their addresses are in the code that uses them: the slice stays where it is.
+    handles: Box<[MapHandle]>,
 }
 
 impl SharedMaps {
@@ -34,17 +34,18 @@ impl SharedMaps {
         for name in names {
             object.program_mut(&name)?.autoload = false;
         }
-        let kernel = UserKernel::new(Config { cpu: Some(0), ..Config::default() });
+        static KERNEL: OnceLock<Arc<UserKernel>> = OnceLock::new();
+        let kernel = KERNEL.get_or_init(|| UserKernel::new(Config { cpu: Some(0), ..Config::default() })).clone();
         let object = object.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         fill(&object)?;
-        let handles = object.maps().map(|map| Ok(Box::new(MapHandle { map: kernel.native_map(map.fd())? })));
+        let handles = object.maps().map(|map| Ok(MapHandle { map: kernel.native_map(map.fd())? }));
         let handles = handles.collect::<Result<_, Error>>()?;
         Ok(SharedMaps { kernel, object, handles })
     }
 
     /// Name and handle of each.
     pub fn handles(&self) -> impl Iterator<Item = (&str, &MapHandle)> {
-        self.object.maps().map(|map| map.name()).zip(self.handles.iter().map(|handle| &**handle))
+        self.object.maps().map(|map| map.name()).zip(&*self.handles)
     }
 
     /// Calls `run` as a run of native code, in which the functions below work.

@@ -48,8 +48,8 @@ pub const PROGRAMS: &[Program] = &[
     computing("xor_1514", "byte xor, 1514 bytes", || noise(1514)),
     computing("checksum", "internet checksum, 1480 bytes", || noise(1480)),
     computing("fnv", "FNV-1a hash, 256 bytes", || noise(256)),
-    parsing("firewall", "IPv4 and TCP firewall", || tcp(&SEGMENT)),
-    parsing("http_method", "HTTP method", || tcp(&Segment { payload: b"DELETE /a HTTP/1.1\r\n", ..SEGMENT })),
+    parsing("firewall", "IPv4 and TCP firewall, 8 packets", connections),
+    parsing("http_method", "HTTP method, 8 packets", requests),
     computing("string_scan", "string scan, 512 bytes", haystack),
     computing("big_switch", "switch of 64 cases, 128 times", || noise(128)),
     computing("subprograms", "subprogram calls, 192", || noise(64)),
@@ -85,6 +85,48 @@ fn parameter(number: u16) -> Vec<u8> {
     let mut packet = noise(64);
     packet[..2].copy_from_slice(&number.to_le_bytes());
     packet
+}
+
+/// Packets one after the other, as the programs' header lays out a burst.
+fn burst(segments: [Segment<'_>; 8]) -> Vec<u8> {
+    const SLOT: usize = 128;
+    let slots = segments.iter().flat_map(|segment| {
+        let mut slot = tcp(segment);
+        slot.resize(SLOT, 0);
+        slot
+    });
+    slots.collect()
+}
+
+/// What a firewall sees: open and closed ports, replies, a source that cannot be.
+fn connections() -> Vec<u8> {
+    const SYN: u8 = 0x02;
+    let to = |destination_port, flags| Segment { destination_port, flags, ..SEGMENT };
+    burst([
+        to(443, SYN),
+        to(40_000, ACK),
+        to(443, ACK),
+        to(23, SYN),
+        to(80, ACK),
+        Segment { source: [169, 254, 1, 1], ..SEGMENT },
+        to(22, SYN),
+        to(50_000, ACK),
+    ])
+}
+
+/// Requests, and two segments that begin none.
+fn requests() -> Vec<u8> {
+    let with = |payload| Segment { payload, ..SEGMENT };
+    burst([
+        with(b"GET /index.html HTTP/1.1"),
+        with(b"POST /form HTTP/1.1"),
+        with(b"GET / HTTP/1.1"),
+        with(b"a part of a body"),
+        with(b"DELETE /a HTTP/1.1"),
+        with(b"OPTIONS * HTTP/1.1"),
+        with(b"GET /b HTTP/1.1"),
+        with(b""),
+    ])
 }
 
 fn no_maps(_object: &LoadedObject) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! Verification times beside Linux's: `cargo xtask bench verifier`.
+//! Verification times beside Linux's: `cargo xtask bench verifier`; engines beside native code: `cargo xtask bench engines`,
+//! which is the program of `benches/`.
 //!
 //! Both verifiers are asked about the same objects in turns, several rounds. Linux's time is what it prints at
 //! `log_level` 4, ours what `skep check` says; of each the least over all rounds counts, since everything else on the
@@ -89,6 +90,15 @@ pub(crate) fn verifier(arguments: &Verifier) -> Result<(), Error> {
     });
     print_list("longest", compared.iter(), arguments.show, |c| c.linux.time_us as f64);
     Ok(())
+}
+
+/// Runs the same programs on every engine.
+///
+/// # Errors
+/// The comparison cannot be built, or it fails.
+pub(crate) fn engines(arguments: &[String]) -> Result<(), Error> {
+    Step::new("cargo", ["build", "--release", "--quiet", "-p", "skep-benches"]).run()?;
+    Step::new(target_folder().join("release/engines"), arguments).run()
 }
 
 /// Files as they are, and what lies in folders.

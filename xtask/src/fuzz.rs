@@ -6,7 +6,10 @@ use crate::process::{Error, Step, root};
 
 /// What the crate `skep-fuzzing` runs: random programs whose verdicts are compared with those of the running Linux, and
 /// whose runs are held against what the verifier claims.
-const PROGRAMS: &[&str] = &["verdicts", "claims"];
+const PROGRAMS: &[&str] = &["verdicts", "claims", PLANTED];
+
+/// Plants faults in the verifier and says after how many programs `claims` finds them.
+const PLANTED: &str = "planted";
 
 /// What makes the compiler count which code an input reaches; libFuzzer steers by it.
 const INSTRUMENTATION: &str = "-Cpasses=sancov-module \
@@ -54,8 +57,9 @@ pub(crate) fn check() -> Result<(), Error> {
 /// There is no such target, it does not build, or it found something.
 pub(crate) fn run(target: &str, arguments: &[String]) -> Result<(), Error> {
     if PROGRAMS.contains(&target) {
-        let run = ["run", "--release", "--quiet", "-p", "skep-fuzzing", "--", target];
-        return Step::new("cargo", run).args(arguments).run();
+        let features: &[&str] = if target == PLANTED { &["--features", "planted-bugs"] } else { &[] };
+        let run = Step::new("cargo", ["run", "--release", "--quiet", "-p", "skep-fuzzing"]);
+        return run.args(features).args(["--", target]).args(arguments).run();
     }
     if !targets()?.iter().any(|name| name == target) {
         return Err(Error::other(format!("no fuzz target `{target}`; `cargo xtask fuzz` lists them")));

@@ -40,7 +40,7 @@ enum Command {
     Tidy,
     /// Run the outside references: conformance vectors, verifier selftests.
     Corpus(corpus::Arguments),
-    /// Run the benchmarks, or compare verification times with Linux's.
+    /// Run the benchmarks, or compare verification times with Linux's, or engines with native code.
     #[command(args_conflicts_with_subcommands = true)]
     Bench {
         /// What to compare; all benchmarks where nothing is named.
@@ -50,7 +50,7 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// List the fuzz targets, or run one. `verdicts` and `claims` make programs of their own for the verifier.
+    /// List the fuzz targets, or run one. `verdicts`, `claims` and `planted` make programs of their own for the verifier.
     Fuzz {
         /// Which one.
         target: Option<String>,
@@ -71,11 +71,18 @@ enum Command {
     CanTestAll,
 }
 
-/// Measurements against Linux.
+/// Measurements against others.
 #[derive(Subcommand)]
 enum Comparison {
     /// Verification times, program by program.
     Verifier(bench::Verifier),
+    /// Run times of the same programs on every engine, native code first.
+    #[command(disable_help_flag = true)]
+    Engines {
+        /// Passed on to the comparison; `--help` says what it takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn run(command: Command) -> Result<(), process::Error> {
@@ -86,6 +93,7 @@ fn run(command: Command) -> Result<(), process::Error> {
         Command::Tidy => tidy::run(),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Bench { comparison: Some(Comparison::Verifier(arguments)), .. } => bench::verifier(&arguments),
+        Command::Bench { comparison: Some(Comparison::Engines { arguments }), .. } => bench::engines(&arguments),
         Command::Bench { comparison: None, arguments } => {
             process::Step::new("cargo", ["bench", "--workspace", "--benches"]).args(&arguments).run()
         }

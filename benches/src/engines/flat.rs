@@ -44,9 +44,7 @@ const MAP_FD: u8 = 1;
 /// The instructions of an object's one program. Each load of a map becomes one of the address of its handle.
 pub(super) fn link<'m>(object: &[u8], handles: impl Iterator<Item = &'m MapHandle>) -> Result<Vec<Slot>, Error> {
     let addresses: Vec<u64> = handles.map(|handle| std::ptr::from_ref(handle).expose_provenance() as u64).collect();
-    let spec = ObjectSpec::parse(object).map_err(Error::unfit)?;
-    let program = spec.programs.first().ok_or_else(|| Error::unfit("the object has no program"))?;
-    let mut insns = program.link(&spec, &ByIndex(addresses.len()))?.insns;
+    let mut insns = link_by_index(object)?;
     for at in 0..insns.len() {
         if insns[at].opcode == LDDW && insns[at].src == MAP_FD {
             let index = usize::try_from(insns[at].imm).ok();
@@ -59,12 +57,18 @@ pub(super) fn link<'m>(object: &[u8], handles: impl Iterator<Item = &'m MapHandl
     Ok(insns)
 }
 
-/// Gives each map's index for its descriptor.
-struct ByIndex(usize);
+/// The instructions of an object's one program; the descriptor of a map is its index.
+pub(crate) fn link_by_index(object: &[u8]) -> Result<Vec<Slot>, Error> {
+    let spec = ObjectSpec::parse(object).map_err(Error::unfit)?;
+    let program = spec.programs.first().ok_or_else(|| Error::unfit("the object has no program"))?;
+    Ok(program.link(&spec, &ByIndex)?.insns)
+}
+
+struct ByIndex;
 
 impl Resolver for ByIndex {
     fn map_fd(&self, map: MapIndex) -> Option<i32> {
-        (map.0 < self.0).then_some(map.0 as i32)
+        i32::try_from(map.0).ok()
     }
 
     fn kernel_object(&self, _external: &ExternSpec) -> Option<KernelObject> {

@@ -1,13 +1,15 @@
 //! Linux's JIT: `BPF_PROG_TEST_RUN` with a large repeat.
 
-use super::{Answer, Engine, Loaded, Row};
+use super::{Answer, Engine, Loaded, Pace, Prepare, Row};
 use crate::Error;
 use crate::build::Built;
+use crate::clock::Moment;
+use crate::load::Again;
 use skep::{LoadedObject, Object, TestRun};
 use skep_kernel::Kernel;
 use skep_linux::LinuxKernel;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const NAME: &str = "Linux JIT";
 
@@ -73,10 +75,11 @@ impl LinuxProgram {
 }
 
 impl Loaded for LinuxProgram {
-    /// By our own clock: the kernel's answer is in whole nanoseconds. The system call is small beside the runs.
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    /// By our own clock: the kernel's answer is in whole nanoseconds. The system call is small beside the runs. The loop and
+    /// its pace are the kernel's.
+    fn time(&mut self, runs: u64, _pace: Pace) -> Result<Duration, Error> {
         let repeat = u32::try_from(runs).unwrap_or(u32::MAX);
-        let start = Instant::now();
+        let start = Moment::now();
         self.run(repeat)?;
         Ok(start.elapsed())
     }
@@ -86,7 +89,8 @@ impl Loaded for LinuxProgram {
         Ok(Answer { value: output.return_value, packet: output.data })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(crate::load::load_again(&self.object))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        let again = Again::new(&self.object)?;
+        Ok(Some(Box::new(move || again.load())))
     }
 }

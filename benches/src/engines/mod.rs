@@ -2,7 +2,8 @@
 //!
 //! A new engine is a row in [`all`]; an engine that this machine lacks says why instead of being there.
 
-mod flat;
+mod fence;
+pub(crate) mod flat;
 mod linux;
 mod native;
 mod skep;
@@ -14,26 +15,21 @@ mod sbpf;
 
 use crate::Error;
 use crate::build::Built;
+use crate::clock::Moment;
 use skep_engine::Mode;
-use std::time::{Duration, Instant};
+use std::hint::black_box;
+use std::time::Duration;
 
 /// Something that runs BPF programs.
 pub trait Engine {
     /// Its name in tables.
     fn name(&self) -> String;
 
-    /// What is loaded of a program for one of these: the ratio of times is that of the compiler's output, not of the
-    /// surroundings, so that each has an empty run to compare with.
+    /// Takes a program, with maps of its own.
     ///
     /// # Errors
     /// Why it cannot run that program.
     fn load(&self, built: &Built) -> Result<Box<dyn Loaded>, Error>;
-
-    /// Loads the program that `loaded` runs once more, as far as that is this engine's own work: verifying and compiling,
-    /// not reading the object nor creating maps. `None` if it has no such step.
-    fn prepare(&self, loaded: &dyn Loaded) -> Option<Result<(), Error>> {
-        loaded.prepare()
-    }
 }
 
 /// A program in an engine.
@@ -42,7 +38,7 @@ pub trait Loaded {
     ///
     /// # Errors
     /// A run failed.
-    fn time(&mut self, runs: u64) -> Result<Duration, Error>;
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error>;
 
     /// Runs it once on the untouched packet.
     ///
@@ -50,11 +46,18 @@ pub trait Loaded {
     /// The run failed.
     fn answer(&mut self) -> Result<Answer, Error>;
 
-    /// Verifies and compiles the program once more; `None` if the engine has no such step.
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        None
+    /// The same program made ready once more, as far as that is the engine's own work: verifying and compiling, but not
+    /// reading the object or creating maps. `None` if the engine has no such step.
+    ///
+    /// # Errors
+    /// The program cannot be linked.
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        Ok(None)
     }
 }
+
+/// Makes a program ready and forgets it.
+pub type Prepare<'a> = Box<dyn FnMut() -> Result<(), Error> + 'a>;
 
 /// What a run gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +85,9 @@ pub enum Row {
 pub fn all() -> Vec<Row> {
     let mut rows = vec![Row::Here(Box::new(native::Native))];
     // The paranoid mode is there to find mistakes, not to be quick.
-    let modes = Mode::ALL.iter().rev().filter(|mode| **mode != Mode::Paranoid);
-    rows.extend(modes.map(|mode| Row::Here(Box::new(skep::Skep { mode: *mode }) as Box<dyn Engine>)));
+    let mut modes: Vec<Mode> = Mode::ALL.iter().copied().filter(|mode| *mode != Mode::Paranoid).collect();
+    modes.sort_by_key(|mode| (mode.is_checked(), *mode == Mode::Interpreter));
+    rows.extend(modes.into_iter().map(|mode| Row::Here(Box::new(skep::Skep::new(mode)) as Box<dyn Engine>)));
     rows.push(linux::row());
     rows.extend(peers());
     rows
@@ -100,12 +104,32 @@ fn peers() -> Vec<Row> {
     vec![missing("rbpf"), missing("solana-sbpf")]
 }
 
+/// How runs follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Each waits for the one before. The processor would otherwise begin the next runs of a short program before the last
+    /// one is done, and its time beyond that of an empty run would be next to nothing.
+    Waiting,
+    /// As fast as they go.
+    Free,
+}
+
 /// Times `runs` calls.
 #[inline(always)]
-fn time_calls(runs: u64, mut call: impl FnMut()) -> Duration {
-    let start = Instant::now();
-    for _ in 0..runs {
-        call();
+fn time_calls<T>(runs: u64, pace: Pace, mut call: impl FnMut() -> T) -> Duration {
+    let start = Moment::now();
+    match pace {
+        Pace::Waiting => {
+            for _ in 0..runs {
+                black_box(call());
+                fence::finish();
+            }
+        }
+        Pace::Free => {
+            for _ in 0..runs {
+                black_box(call());
+            }
+        }
     }
     start.elapsed()
 }

@@ -1,7 +1,7 @@
 //! Native code: the same source, compiled by clang into a shared object.
 
 use super::flat::Flat;
-use super::{Answer, Engine, Loaded, time_calls};
+use super::{Answer, Engine, Loaded, Pace, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps::{self, MapHandle, SharedMaps};
@@ -69,11 +69,11 @@ impl NativeProgram {
 }
 
 impl Loaded for NativeProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
         let call = self.call();
         Ok(match &self.maps {
-            None => time_calls(runs, || _ = black_box(call())),
-            Some(maps) => time_calls(runs, || _ = black_box(maps.run(&call))),
+            None => time_calls(runs, pace, call),
+            Some(maps) => time_calls(runs, pace, || maps.run(&call)),
         })
     }
 

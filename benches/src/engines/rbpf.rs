@@ -1,7 +1,7 @@
 //! `rbpf`'s JIT. Maps and helpers are those of native code, registered as its helpers.
 
 use super::flat::{self, Flat};
-use super::{Answer, Engine, Loaded, time_calls};
+use super::{Answer, Engine, Loaded, Pace, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps::{self, MapHandle, SharedMaps};
@@ -90,7 +90,7 @@ fn said(error: impl std::fmt::Debug) -> Error {
     Error::unfit(format!("rbpf: {error:?}"))
 }
 
-const HELPERS: &[(u32, fn(u64, u64, u64, u64, u64) -> u64)] = &[
+const HELPERS: &[(u32, rbpf::ebpf::Helper)] = &[
     (1, |map, key, _, _, _| aligned(map, key, 0, 0, lookup)),
     (2, |map, key, value, flags, _| aligned(map, key, value, flags, update)),
     (8, |_, _, _, _, _| u64::from(maps::processor_id())),
@@ -149,12 +149,12 @@ impl RbpfProgram {
 }
 
 impl Loaded for RbpfProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
         let context = self.context();
         let machine = &self.machine;
         Ok(match &self.maps {
-            None => time_calls(runs, || _ = black_box(Self::call(machine, context()))),
-            Some(maps) => time_calls(runs, || _ = black_box(maps.run(|| Self::call(machine, context())))),
+            None => time_calls(runs, pace, || Self::call(machine, context())),
+            Some(maps) => time_calls(runs, pace, || maps.run(|| Self::call(machine, context()))),
         })
     }
 
@@ -168,12 +168,12 @@ impl Loaded for RbpfProgram {
         Ok(Answer { value: value as u32, packet: self.flat.packet() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        let once = || {
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        // Getting executable memory is a part of it.
+        Ok(Some(Box::new(|| {
             let code = CodeMemory::new()?;
             // SAFETY: unmapped after the machine, which is dropped here.
             compile(&self.program, unsafe { code.bytes() }).map(drop)
-        };
-        Some(once())
+        })))
     }
 }

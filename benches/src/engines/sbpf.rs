@@ -2,7 +2,7 @@
 //!
 //! Its programs see addresses of its own, which values of our maps do not have: programs with maps are left out.
 
-use super::{Answer, Engine, Loaded, flat, time_calls};
+use super::{Answer, Engine, Loaded, Pace, Prepare, flat, time_calls};
 use crate::Error;
 use crate::build::Built;
 use crate::maps;
@@ -14,7 +14,6 @@ use solana_sbpf::memory_region::{MemoryMapping, MemoryRegion};
 use solana_sbpf::program::{BuiltinFunctionDefinition, BuiltinProgram, FunctionRegistry, SBPFVersion};
 use solana_sbpf::verifier::RequisiteVerifier;
 use solana_sbpf::vm::{Config, ContextObject, EbpfVm, ExecutionMode};
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,8 +141,17 @@ impl SbpfProgram {
 }
 
 impl Loaded for SbpfProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
-        self.with_machine(|run| time_calls(runs, || _ = black_box(run())))
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
+        let mut failure = None;
+        let time = self.with_machine(|run| {
+            time_calls(runs, pace, || {
+                run().unwrap_or_else(|error| {
+                    failure = Some(error);
+                    0
+                })
+            })
+        });
+        failure.map_or(time, Err)
     }
 
     fn answer(&mut self) -> Result<Answer, Error> {
@@ -152,7 +160,7 @@ impl Loaded for SbpfProgram {
         Ok(Answer { value: value as u32, packet: self.input[CONTEXT_BYTES..].to_vec() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(compile(&self.text, &self.loader).map(drop))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        Ok(Some(Box::new(|| compile(&self.text, &self.loader).map(drop))))
     }
 }

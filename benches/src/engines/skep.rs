@@ -1,14 +1,15 @@
 //! Skep's own engines, in its own kernel: programs enter as hooks run them.
 
-use super::{Answer, Engine, Loaded, time_calls};
+use super::{Answer, Engine, Loaded, Pace, Prepare, time_calls};
 use crate::Error;
 use crate::build::Built;
+use crate::load::Again;
 use ::skep::{LoadedObject, Object};
 use skep_abi::program_type::ProgramType;
 use skep_engine::Mode;
 use skep_kernel::Kernel;
 use skep_user::devices::Frame;
-use skep_user::hooks::{Hook as _, PacketEvent, PacketHook, packet_hook};
+use skep_user::hooks::{PacketEvent, PacketHook, packet_hook};
 use skep_user::{Config, Program, UserKernel};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +17,14 @@ use std::time::Duration;
 
 /// One way to run programs.
 pub(super) struct Skep {
-    pub(super) mode: Mode,
+    mode: Mode,
+    kernel: Arc<UserKernel>,
+}
+
+impl Skep {
+    pub(super) fn new(mode: Mode) -> Skep {
+        Skep { mode, kernel: UserKernel::new(Config { mode, cpu: Some(0), ..Config::default() }) }
+    }
 }
 
 struct SkepProgram {
@@ -29,14 +37,20 @@ struct SkepProgram {
 
 impl Engine for Skep {
     fn name(&self) -> String {
-        format!("Skep {}", self.mode)
+        match self.mode {
+            Mode::Jit => "Skep JIT".to_owned(),
+            mode => format!("Skep {mode}"),
+        }
     }
 
     fn load(&self, built: &Built) -> Result<Box<dyn Loaded>, Error> {
-        let kernel = UserKernel::new(Config { mode: self.mode, cpu: Some(0), ..Config::default() });
+        let kernel = self.kernel.clone();
         let object = Object::parse("benches", &built.object)?.load(&(kernel.clone() as Arc<dyn Kernel>))?;
         (built.program.fill)(&object)?;
         let program = kernel.program(object.program(built.program.name)?.fd())?;
+        if self.mode == Mode::Jit && !program.is_compiled() {
+            return Err(Error::unfit("it does not compile for this processor"));
+        }
         let hook = packet_hook(ProgramType::Xdp).ok_or_else(|| Error::unfit("no hook for XDP"))?;
         Ok(Box::new(SkepProgram { kernel, program, hook, packet: (built.program.input)(), object }))
     }
@@ -50,9 +64,10 @@ impl SkepProgram {
 }
 
 impl Loaded for SkepProgram {
-    fn time(&mut self, runs: u64) -> Result<Duration, Error> {
+    fn time(&mut self, runs: u64, pace: Pace) -> Result<Duration, Error> {
+        let _entered = self.kernel.enter(Some(0));
         let context = self.hook.enter(Self::event(&self.packet));
-        Ok(time_calls(runs, || _ = black_box(self.kernel.run(&self.program, black_box(&mut *context)).ret)))
+        Ok(time_calls(runs, pace, || self.kernel.run(&self.program, black_box(&mut *context)).ret))
     }
 
     fn answer(&mut self) -> Result<Answer, Error> {
@@ -63,7 +78,8 @@ impl Loaded for SkepProgram {
         Ok(Answer { value: outcome.ret as u32, packet: self.hook.frame().unwrap_or_default() })
     }
 
-    fn prepare(&self) -> Option<Result<(), Error>> {
-        Some(crate::load::load_again(&self.object))
+    fn prepare(&self) -> Result<Option<Prepare<'_>>, Error> {
+        let again = Again::new(&self.object)?;
+        Ok(Some(Box::new(move || again.load())))
     }
 }

@@ -21,6 +21,7 @@ pub mod attach_type;
 pub mod command;
 pub mod errno;
 pub mod helper;
+pub mod interface;
 pub mod kfunc;
 pub mod license;
 pub mod lsm_hook;

@@ -3,6 +3,7 @@
 //! Exit status: 0 success or accepted, 1 refused or different, 2 unusable input or surroundings.
 #![forbid(unsafe_code)]
 
+mod attached_program;
 mod cfg_svg;
 mod commands;
 mod counterexample;

@@ -1,5 +1,7 @@
 //! Verifying an object's programs without any kernel: maps become facts, references become small numbers.
 
+use crate::attached_program::AttachedPrograms;
+use skep_abi::attach_type::AttachType;
 use skep_abi::command::ProgramFlags;
 use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
@@ -9,7 +11,7 @@ use skep_object::{
     ProgramSpec, Resolver,
 };
 use skep_verifier::observe::Observer;
-use skep_verifier::{AttachTarget, LineInfo, MapFacts, Options, Program, ProgramBtf, Rejection, Verified};
+use skep_verifier::{AttachTarget, LineInfo, MapFacts, ModuleTypes, Options, Program, ProgramBtf, Rejection, Verified};
 use std::sync::Arc;
 
 /// What became of a program.
@@ -25,18 +27,26 @@ pub(crate) enum Verdict {
 /// An object and the kernel types it is checked against.
 pub(crate) struct Offline<'a> {
     object: &'a ObjectSpec,
+    /// The kernel's own, then those of its modules.
     kernel_types: Vec<Arc<Btf>>,
     maps: Vec<(i32, MapFacts)>,
     /// Maps whose type is unknown, by index.
     unusable: Vec<(MapIndex, String)>,
     /// Why the object's BTF cannot be loaded.
     refused_btf: Option<String>,
+    /// Programs that others are attached to.
+    targets: AttachedPrograms,
 }
 
 /// The file descriptor that stands for a map.
 fn descriptor(map: MapIndex) -> i32 {
     // Real descriptors never reach this: 0 to 2 would look like the standard streams in messages.
     i32::try_from(map.0).unwrap_or(i32::MAX - 3) + 3
+}
+
+/// The file descriptor that stands for the BTF of a module, by its place among the types.
+fn module_descriptor(place: usize) -> i32 {
+    i32::try_from(place).unwrap_or(i32::MAX)
 }
 
 /// An address that is no address, for kernel symbols whose place does not matter to the verifier.
@@ -57,7 +67,25 @@ impl<'a> Offline<'a> {
             let errno = std::io::Error::from_raw_os_error(problem.errno);
             format!("cannot load the object's BTF ({}): {errno}", problem.message)
         });
-        Offline { object, kernel_types: vec![kernel], maps, unusable, refused_btf }
+        Offline {
+            object,
+            kernel_types: vec![kernel],
+            maps,
+            unusable,
+            refused_btf,
+            targets: AttachedPrograms::default(),
+        }
+    }
+
+    /// With the programs that those of this object replace functions of, or watch.
+    pub(crate) fn attached_to(self, targets: AttachedPrograms) -> Self {
+        Offline { targets, ..self }
+    }
+
+    /// With the types of modules of the kernel.
+    pub(crate) fn with_modules(mut self, modules: impl IntoIterator<Item = Arc<Btf>>) -> Self {
+        self.kernel_types.extend(modules);
+        self
     }
 
     /// The name of the map that a file descriptor stands for.
@@ -94,6 +122,10 @@ impl<'a> Offline<'a> {
             Ok(linked) => linked,
             Err(error) => return Verdict::Environment(error.to_string()),
         };
+        let modules = self.kernel_types.iter().enumerate().skip(1);
+        let modules: Vec<ModuleTypes<'_>> = modules
+            .map(|(place, btf)| ModuleTypes { index: place as i16, fd: module_descriptor(place), btf })
+            .collect();
         let functions: Vec<(u32, TypeId)> =
             program.functions.iter().filter_map(|f| Some((f.start, f.type_id?))).collect();
         let lines = self.lines(program);
@@ -107,6 +139,7 @@ impl<'a> Offline<'a> {
             sleepable: kind.sleepable || program.load_flags.contains(ProgramFlags::SLEEPABLE),
             xdp_has_frags: kind.xdp_has_frags || program.load_flags.contains(ProgramFlags::XDP_HAS_FRAGS),
             maps: &self.maps,
+            modules: &modules,
             btf: self.object.btf.as_deref().map(|btf| ProgramBtf { btf, functions: &functions, lines: &lines }),
         };
         let options = Options {
@@ -130,6 +163,18 @@ impl<'a> Offline<'a> {
         if kind.program_type == ProgramType::StructOps {
             return self.interface_member(program);
         }
+        let watches = matches!(kind.attach_type, Some(AttachType::TraceFentry | AttachType::TraceFexit));
+        if (kind.program_type.info().extends_programs || watches)
+            && let Some(target) = kind.attach_to.as_deref().and_then(|name| self.targets.function(name))
+        {
+            return Ok(Some(target));
+        }
+        if kind.program_type.info().extends_programs {
+            let function = kind.attach_to.as_deref().unwrap_or("?");
+            return Err(format!(
+                "it replaces function '{function}' of another program: name that one's object by --target"
+            ));
+        }
         let (Some(rule), true) = (kind.attach_type.and_then(|t| t.btf_target()), kind.attach_btf) else {
             return Ok(None);
         };
@@ -139,7 +184,7 @@ impl<'a> Offline<'a> {
         let wanted = format!("{}{name}", rule.prefix);
         let btf_kind = if rule.is_typedef { Kind::Typedef } else { Kind::Function };
         match self.kernel_types.iter().find_map(|btf| btf.find(btf_kind, &wanted)) {
-            Some(id) => Ok(Some(AttachTarget { name: wanted, id, interface: None })),
+            Some(id) => Ok(Some(AttachTarget { name: wanted, id, interface: None, program: None })),
             None => Err(format!("the kernel's BTF has no '{wanted}' to attach to")),
         }
     }
@@ -159,7 +204,9 @@ impl<'a> Offline<'a> {
             Some(btf.find_member(id, name)?.ty)
         });
         match found {
-            Some(id) => Ok(Some(AttachTarget { name: name.clone(), id, interface: Some(interface.to_owned()) })),
+            Some(id) => {
+                Ok(Some(AttachTarget { name: name.clone(), id, interface: Some(interface.to_owned()), program: None }))
+            }
             None => Err(format!("the kernel has no interface '{interface}' with a member '{name}'")),
         }
     }
@@ -184,7 +231,7 @@ impl Resolver for Offline<'_> {
     }
 
     fn kernel_object(&self, external: &ExternSpec) -> Option<KernelObject> {
-        KernelObject::find(external, &self.kernel_types)
+        KernelObject::find(external, &self.kernel_types, module_descriptor)
     }
 
     fn kernel_address(&self, _name: &str) -> Option<u64> {

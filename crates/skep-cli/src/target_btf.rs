@@ -6,6 +6,7 @@ use crate::kernels::Choice;
 use object::{Object as _, ObjectSection as _};
 use skep_btf::Btf;
 use skep_kernel::Kernel as _;
+use skep_object::{ExternKind, ExternSpec, KernelObject, ObjectSpec};
 use skep_user::{Config, UserKernel};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,33 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Arc<Btf>, Failure> {
         None if running.exists() => parse(&running),
         None => own(),
     }
+}
+
+/// The types of kernel modules: those of `files`, or, if what is asked for is the running Linux and it lacks something that
+/// the object names, those of all its modules.
+pub(crate) fn modules(
+    object: &ObjectSpec,
+    kernel: &Arc<Btf>,
+    files: &[PathBuf],
+    running: bool,
+) -> Result<Vec<Arc<Btf>>, Failure> {
+    let load = |path: &PathBuf| read(path, Some(kernel.clone())).map(Arc::new);
+    if !files.is_empty() {
+        return files.iter().map(load).collect();
+    }
+    let own = std::slice::from_ref(kernel);
+    let typed = |external: &&ExternSpec| !matches!(external.kind, ExternKind::Address | ExternKind::Kconfig { .. });
+    let mut externs = object.externs.iter().filter(typed);
+    if !running || externs.all(|external| KernelObject::find(external, own, |_| 0).is_some()) {
+        return Ok(Vec::new());
+    }
+    let running = Path::new(RUNNING_LINUX);
+    let shown = running.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = shown.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path != running);
+    paths.sort();
+    // A module that is being unloaded is none.
+    Ok(paths.iter().filter_map(|path| load(path).ok()).collect())
 }
 
 /// The BTF of a kernel.

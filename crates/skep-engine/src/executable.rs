@@ -101,7 +101,7 @@ impl Executable {
             slots: program.insns(),
             facts: Facts { probe_loads: program.probe_loads(), call_sites: program.call_sites() },
             frames: Frames::Native,
-            zeroed: true,
+            zeroed: program.reads_unset_stack(),
         };
         let compiled = jit::compile(&request, |slot| executable.stack_of(slot), linker)?;
         Ok(Executable { compiled: Some(compiled), ..executable })
@@ -159,7 +159,12 @@ impl Executable {
         Executable { beliefs: Some(Beliefs::new(verified, claims)), ..self }
     }
 
-    /// What the verifier claims about it.
+    /// What the verifier claims about it, if runs are held against that.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.beliefs.as_ref().map(Beliefs::claims)
+    }
+
+    /// The same, with what it takes to hold a run against it.
     pub(crate) fn beliefs(&self) -> Option<&Beliefs> {
         self.beliefs.as_ref()
     }

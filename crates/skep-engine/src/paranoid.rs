@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use skep_verifier::{Claims, Place, Running, RunningFrame, Verified};
+use skep_verifier::{Claims, Place, Position, Running, RunningFrame, Verified};
 
 use crate::environment::{Environment, Fault};
 use crate::executable::Executable;
@@ -27,6 +27,11 @@ impl Beliefs {
         Beliefs { claims, original: verified.original_slots().into(), maps: verified.maps().into() }
     }
 
+    /// The claims.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
     /// The slot that the claims name, where an instruction begins that stands for the whole of it.
     fn original(&self, slot: usize) -> Option<u32> {
         let own = self.original.get(slot).copied()?;
@@ -40,6 +45,7 @@ impl Beliefs {
 pub(crate) struct Watch {
     frames: Vec<RunningFrame>,
     bounds: Vec<FrameBounds>,
+    position: Position,
 }
 
 /// Holds the run against the claims about the instruction at `slot`.
@@ -63,8 +69,11 @@ pub(crate) fn inspect(
     own.copy_from_slice(&registers[..11]);
     watch.frames.push(RunningFrame { slot: original, registers: own });
     watch.bounds.push(frame);
+    let mut position = watch.position;
     let view = View { watch, environment, maps: &beliefs.maps };
-    beliefs.claims.check(&view).map_err(|lie| Fault::Claim(Box::new(lie)))
+    beliefs.claims.check(&view, &mut position).map_err(|lie| Fault::Claim(Box::new(lie)))?;
+    watch.position = position;
+    Ok(())
 }
 
 /// A run as the claims see it.

@@ -14,6 +14,13 @@ use std::sync::Arc;
 /// Bytes of a `struct bpf_func_info`.
 const FUNC_INFO_SIZE: u32 = 8;
 
+/// Log levels: the path that is refused, or every one.
+const PATH: u32 = 1;
+const EVERY_PATH: u32 = 2;
+
+/// What a log may end with that is no reason.
+const AFTERWORDS: &[&str] = &["processed ", "cur state:", "old state:"];
+
 /// A kernel with what programs refer to.
 pub struct Loader {
     kernel: Arc<dyn Kernel>,
@@ -47,6 +54,18 @@ impl Loader {
     /// # Errors
     /// The reason of the verifier where there is a log, else the errno's name.
     pub fn load(&self, candidate: &Candidate, log: &mut [u8]) -> Result<Handle, String> {
+        self.load_at(candidate, if log.is_empty() { 0 } else { PATH }, log)
+    }
+
+    /// The same, with a log that shows every path.
+    ///
+    /// # Errors
+    /// Those of [`Loader::load`].
+    pub fn load_loudly(&self, candidate: &Candidate, log: &mut [u8]) -> Result<Handle, String> {
+        self.load_at(candidate, EVERY_PATH, log)
+    }
+
+    fn load_at(&self, candidate: &Candidate, log_level: u32, log: &mut [u8]) -> Result<Handle, String> {
         let insns = Slot::write_program(&self.maps.refer(&candidate.slots));
         let functions = self.functions.of(&candidate.slots);
         let typed = functions.len() > 1;
@@ -61,7 +80,7 @@ impl Loader {
             prog_type: candidate.program_type.number(),
             insns: &insns,
             license: Some(c"GPL"),
-            log_level: if log.is_empty() { 0 } else { 2 },
+            log_level,
             log_buf: &mut *log,
             expected_attach_type: if xdp { AttachType::Xdp.number() } else { 0 },
             prog_btf_fd: if typed { self.types.fd() } else { 0 },
@@ -76,10 +95,10 @@ impl Loader {
     }
 }
 
-/// The last line of a log that is not statistics.
+/// The last line of a log that gives a reason.
 fn reason(log: &[u8]) -> Option<String> {
     let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
     let text = String::from_utf8_lossy(&log[..end]);
-    let mut lines = text.lines().rev().filter(|line| !line.starts_with("processed ") && !line.is_empty());
-    lines.next().map(str::to_owned)
+    let is_reason = |line: &&str| !line.is_empty() && !AFTERWORDS.iter().any(|start| line.starts_with(start));
+    text.lines().rev().find(is_reason).map(str::to_owned)
 }

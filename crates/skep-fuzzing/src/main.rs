@@ -1,18 +1,20 @@
 //! Fuzzing of the verifier: see the library.
 #![forbid(unsafe_code)]
 
+mod claims;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+
 use clap::{Parser, Subcommand};
 use skep_abi::program_type::ProgramType;
 use skep_fuzzing::case;
-use skep_fuzzing::choices::Seeded;
-use skep_fuzzing::generate::{Candidate, NumberIterator, random_program};
-use skep_fuzzing::soundness::{Testimony, Witness};
-use skep_fuzzing::verdicts::{Comparison, Judges};
+use skep_fuzzing::generate::Candidate;
+use skep_fuzzing::search::{Search, program};
+use skep_fuzzing::verdicts::Judges;
 use skep_linux::LinuxKernel;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Random programs against the verifier.
 #[derive(Parser)]
@@ -41,14 +43,35 @@ struct Range {
 #[derive(Subcommand)]
 enum Command {
     /// Compare verdicts with the running Linux.
-    Verdicts(Range),
-    /// Run what is accepted in the paranoid engine.
+    Verdicts {
+        #[command(flatten)]
+        range: Range,
+        /// How many seconds to spend on making one program small.
+        #[arg(long, default_value_t = 10)]
+        effort: u64,
+    },
+    /// Run what is accepted in the paranoid engine, and compare its results with those of the running Linux.
     Claims {
         #[command(flatten)]
         range: Range,
         /// How often each program runs.
         #[arg(long, default_value_t = 4)]
         runs: u32,
+        /// Do not compare results with the running Linux.
+        #[arg(long)]
+        without_linux: bool,
+    },
+    /// Plant one fault after the other in the verifier, and print after how many programs `claims` finds it.
+    #[cfg(feature = "planted-bugs")]
+    Planted {
+        #[command(flatten)]
+        range: Range,
+        /// How often each program runs.
+        #[arg(long, default_value_t = 4)]
+        runs: u32,
+        /// Only this one.
+        #[arg(long)]
+        fault: Option<String>,
     },
     /// Show the program of a seed, and what is said of it.
     Show {
@@ -66,30 +89,6 @@ enum Command {
 }
 
 type Failure = Box<dyn std::error::Error>;
-
-fn program(seed: u64, iterator: Option<NumberIterator>) -> Candidate {
-    random_program(&mut Seeded::new(seed), iterator)
-}
-
-/// How often something refused programs, numbers in messages left out.
-#[derive(Default)]
-struct Reasons(BTreeMap<String, u64>);
-
-impl Reasons {
-    fn add(&mut self, reason: &str) {
-        let general: String = reason.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).collect();
-        *self.0.entry(general.replace("NN", "N").replace("NN", "N").replace("NN", "N")).or_default() += 1;
-    }
-
-    fn print(&self) {
-        let mut reasons: Vec<_> = self.0.iter().collect();
-        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        println!("{} different reasons to refuse:", reasons.len());
-        for (reason, count) in reasons.iter().take(30) {
-            println!("{count:8} {reason}");
-        }
-    }
-}
 
 /// Findings as they come.
 struct Findings {
@@ -126,79 +125,17 @@ impl Findings {
     }
 }
 
-fn verdicts(range: Range) -> Result<ExitCode, Failure> {
-    let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
-    let mut findings = Findings::new(range.clone());
-    let mut reasons = Reasons::default();
-    let mut explained = BTreeMap::new();
-    let (mut accepted, mut refused, mut done) = (0u64, 0u64, 0);
-    for seed in range.seed..range.seed + range.count {
-        let candidate = program(seed, judges.iterator());
-        let comparison = judges.compare(&candidate);
-        done += 1;
-        if let Some(why) = comparison.explanation() {
-            *explained.entry(why).or_insert(0u64) += 1;
-            continue;
-        }
-        let (name, verdict) = match comparison {
-            Comparison::Accepted => {
-                accepted += 1;
-                continue;
-            }
-            Comparison::Refused(reason) => {
-                refused += 1;
-                reasons.add(&reason);
-                continue;
-            }
-            Comparison::FalseAccept(reason) => ("only Linux refuses", format!("reject\n{reason}")),
-            Comparison::FalseReject(reason) => ("only Linux accepts", format!("accept\n; here: {reason}")),
-        };
-        let small = judges.minimise(&candidate);
-        let verdict = match judges.compare(&small) {
-            Comparison::FalseAccept(reason) => format!("reject\n{reason}"),
-            Comparison::FalseReject(reason) => format!("accept\n; here: {reason}"),
-            _ => verdict,
-        };
-        findings.add(case::text(&format!("seed {seed}: {name}"), &small, &verdict))?;
-        if findings.are_enough() {
-            break;
-        }
-        if done % 50_000 == 0 {
-            findings.report(&format!("{accepted} accepted by both, {refused} refused by both"), done);
-        }
+fn verdicts(range: Range, effort: u64) -> Result<ExitCode, Failure> {
+    let judges =
+        || Ok::<_, String>(Judges::new(LinuxKernel::open().map_err(|e| e.to_string())?).map_err(|e| e.to_string())?);
+    let Range { count, seed, findings, .. } = range;
+    let search = Search { seed, count, findings, effort: Duration::from_secs(effort) };
+    let tally = search.run(judges)?;
+    tally.print();
+    let mut findings = Findings::new(range);
+    for case in search.cases(&tally, &judges()?) {
+        findings.add(case)?;
     }
-    reasons.print();
-    for (why, count) in explained {
-        println!("{count} differ, explained: {why}");
-    }
-    findings.report(&format!("{accepted} accepted by both, {refused} refused by both"), done);
-    Ok(findings.outcome())
-}
-
-fn soundness(range: Range, runs: u32) -> Result<ExitCode, Failure> {
-    let mut witness = Witness::new().map_err(|errno| errno.to_string())?;
-    let mut findings = Findings::new(range.clone());
-    let (mut ran, mut done) = (0u64, 0);
-    for seed in range.seed..range.seed + range.count {
-        let candidate = program(seed, None);
-        done += 1;
-        match witness.hear(&candidate, seed, runs).map_err(|errno| errno.to_string())? {
-            Testimony::Refused => continue,
-            Testimony::True => ran += 1,
-            Testimony::Lie(_) => {
-                let small = witness.minimise(&candidate, seed, runs);
-                let Ok(Testimony::Lie(lie)) = witness.hear(&small, seed, runs) else { continue };
-                findings.add(case::text(&format!("seed {seed}: {lie}"), &small, "accept"))?;
-                if findings.are_enough() {
-                    break;
-                }
-            }
-        }
-        if done % 50_000 == 0 {
-            findings.report(&format!("{ran} accepted and run {runs} times each"), done);
-        }
-    }
-    findings.report(&format!("{ran} accepted and run {runs} times each"), done);
     Ok(findings.outcome())
 }
 
@@ -220,15 +157,17 @@ fn show_file(file: &Path, program_type: &str) -> Result<ExitCode, Failure> {
 fn judge(judges: &Judges, candidate: &Candidate) {
     println!("{}", case::listing(&candidate.slots));
     let mut log = vec![0; 1 << 22];
-    let theirs = judges.theirs(candidate, &mut log);
+    let theirs = judges.linux().load_loudly(candidate, &mut log).map(|_| "accepts");
     println!("{}", String::from_utf8_lossy(&log).trim_end_matches('\0'));
     println!("Skep {:?}\nLinux {theirs:?}", judges.ours(candidate));
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Verdicts(range) => verdicts(range),
-        Command::Claims { range, runs } => soundness(range, runs),
+        Command::Verdicts { range, effort } => verdicts(range, effort),
+        Command::Claims { range, runs, without_linux } => claims::claims(&range, runs, !without_linux),
+        #[cfg(feature = "planted-bugs")]
+        Command::Planted { range, runs, fault } => planted::planted(&range, runs, fault.as_deref()),
         Command::Show { seed } => show(seed),
         Command::Judge { file, program_type } => show_file(&file, &program_type),
     };

@@ -3,7 +3,6 @@
 use crate::choices::{Choices, Seeded, interesting};
 use crate::generate::Candidate;
 use crate::loader::Loader;
-use crate::minimise::minimise;
 use skep_abi::errno::Errno;
 use skep_abi::program_type::ProgramType;
 use skep_engine::{Fault, Mode};
@@ -11,10 +10,14 @@ use skep_kernel::{Handle, Kernel};
 use skep_user::devices::Frame;
 use skep_user::hooks::{Hook, PacketEvent, Tc, Xdp};
 use skep_user::{Config, UserKernel};
+use skep_verifier::{Claims, Extent, Limits};
 use std::sync::Arc;
 
 /// Instructions that a run may take.
-const BUDGET: u64 = 100_000;
+pub const BUDGET: u64 = 3_000;
+
+/// Instructions that exploration may take: nothing is claimed of programs that take more, so that they show nothing.
+const MOST_EXPLORED: u32 = 4_000;
 
 /// A kernel of our own whose engine is paranoid.
 pub struct Witness {
@@ -30,9 +33,20 @@ pub enum Testimony {
     /// The verifier refused it.
     Refused,
     /// It ran, and all that was claimed held.
-    True,
+    True(Claimed),
     /// The verifier is wrong.
     Lie(String),
+}
+
+/// How much was claimed of a program that ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Everything.
+    Everything,
+    /// What decided the verdict: exploring it completely was refused.
+    WhatDecides,
+    /// Nothing: it has too many states.
+    Nothing,
 }
 
 impl Witness {
@@ -41,7 +55,9 @@ impl Witness {
     /// # Errors
     /// The maps cannot be created.
     pub fn new() -> Result<Witness, Errno> {
-        let kernel = UserKernel::new(Config { mode: Mode::Paranoid, budget: BUDGET, ..Config::deterministic() });
+        let limits = Limits { instructions: MOST_EXPLORED, ..Limits::default() };
+        let kernel =
+            UserKernel::new(Config { mode: Mode::Paranoid, budget: BUDGET, limits, ..Config::deterministic() });
         let boundary: Arc<dyn Kernel> = kernel.clone();
         Ok(Witness { loader: Loader::new(boundary)?, kernel, xdp: Xdp::new(), tc: Tc::new() })
     }
@@ -51,16 +67,7 @@ impl Witness {
     /// # Errors
     /// The maps cannot be filled.
     pub fn hear(&mut self, candidate: &Candidate, seed: u64, runs: u32) -> Result<Testimony, Errno> {
-        let program = match self.loader.load(candidate, &mut []) {
-            Ok(program) => program,
-            // Not a verdict of the verifier's about the program, but about itself.
-            Err(errno) if errno == format!("{:?}", Errno::EFAULT) => {
-                let reason = self.loader.load(candidate, &mut vec![0; 1 << 20]).err().unwrap_or_default();
-                let about_itself = reason.starts_with("accepted, but");
-                return Ok(if about_itself { Testimony::Lie(reason) } else { Testimony::Refused });
-            }
-            Err(_) => return Ok(Testimony::Refused),
-        };
+        let Ok(program) = self.loader.load(candidate, &mut []) else { return Ok(Testimony::Refused) };
         let mut numbers = Seeded::new(seed);
         for _ in 0..runs {
             self.loader.maps().fill(&mut numbers)?;
@@ -69,7 +76,16 @@ impl Witness {
                 return Ok(Testimony::Lie(fault.to_string()));
             }
         }
-        Ok(Testimony::True)
+        Ok(Testimony::True(self.claimed(&program)))
+    }
+
+    fn claimed(&self, program: &Handle) -> Claimed {
+        let program = self.kernel.program(program.fd());
+        match program.as_ref().ok().and_then(|program| program.claims()).map(Claims::extent) {
+            Some(Extent::Everything) => Claimed::Everything,
+            Some(Extent::WhatDecides(_)) => Claimed::WhatDecides,
+            Some(Extent::Nothing) | None => Claimed::Nothing,
+        }
     }
 
     fn run(&mut self, program_type: ProgramType, program: &Handle, packet: &[u8]) -> Option<Fault> {
@@ -80,20 +96,10 @@ impl Witness {
         let fault = self.kernel.run(&program, context).fault;
         fault.filter(|fault| !matches!(fault, Fault::Budget(_)))
     }
-
-    /// The smallest program found about which the verifier still lies.
-    pub fn minimise(&mut self, candidate: &Candidate, seed: u64, runs: u32) -> Candidate {
-        let program_type = candidate.program_type;
-        let slots = minimise(&candidate.slots, |slots| {
-            let smaller = Candidate { program_type, slots: slots.to_vec() };
-            matches!(self.hear(&smaller, seed, runs), Ok(Testimony::Lie(_)))
-        });
-        Candidate { program_type, slots }
-    }
 }
 
 /// A packet whose length is often near what programs ask for.
-pub(crate) fn packet(numbers: &mut impl Choices) -> Vec<u8> {
+pub fn packet(numbers: &mut impl Choices) -> Vec<u8> {
     let len = if numbers.once_in(4) { 34 + numbers.below(200) } else { 14 + numbers.below(36) };
     (0..len).map(|_| interesting(numbers) as u8).collect()
 }

@@ -10,6 +10,10 @@ use skep_btf::{Btf, Kind};
 use skep_kernel::Kernel;
 use skep_verifier::{MapFacts, Options, Program, ProgramBtf, verify};
 use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes for a log that is only asked for its end, which Linux keeps.
+const REASON_LOG: usize = 1 << 16;
 
 /// What was said of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +43,17 @@ struct Known {
     why: &'static str,
 }
 
+/// How Linux says that a program is too much for it, which does not mean that anything is wrong with it.
+const GIVES_UP: &[&str] = &["BPF program is too large.", "The sequence of "];
+
 const KNOWN: &[Known] = &[
     Known {
         applies: |c| matches!(c, Comparison::FalseAccept(reason) if reason.starts_with("verifier bug")),
         why: "Linux finds a fault in itself",
+    },
+    Known {
+        applies: |c| matches!(c, Comparison::FalseAccept(reason) if GIVES_UP.iter().any(|start| reason.starts_with(start))),
+        why: "Linux gives up: states that differ in what divisions and calls lose meet here, and not there",
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
@@ -116,25 +127,32 @@ impl Judges {
 
     /// Compares the verdicts. Linux's reason is only asked for where they differ.
     pub fn compare(&self, candidate: &Candidate) -> Comparison {
-        let (ours, theirs) = (self.ours(candidate), self.theirs(candidate, &mut []));
-        match (ours, theirs) {
+        self.compare_with_ours(candidate, self.ours(candidate))
+    }
+
+    fn compare_with_ours(&self, candidate: &Candidate, ours: Verdict) -> Comparison {
+        match (ours, self.theirs(candidate, &mut [])) {
             (Verdict::Accepted, Verdict::Accepted) => Comparison::Accepted,
             (Verdict::Refused(reason), Verdict::Refused(_)) => Comparison::Refused(reason),
             (Verdict::Refused(reason), Verdict::Accepted) => Comparison::FalseReject(reason),
-            (Verdict::Accepted, Verdict::Refused(_)) => match self.theirs(candidate, &mut vec![0; 1 << 22]) {
+            (Verdict::Accepted, Verdict::Refused(_)) => match self.theirs(candidate, &mut vec![0; REASON_LOG]) {
                 Verdict::Refused(reason) => Comparison::FalseAccept(reason),
                 Verdict::Accepted => Comparison::Accepted,
             },
         }
     }
 
-    /// The smallest program found on which the verdicts differ in the same way.
-    pub fn minimise(&self, candidate: &Candidate) -> Candidate {
-        let sort = std::mem::discriminant(&self.compare(candidate));
+    /// The smallest program found in time whose comparison is `wanted`. Linux is only asked where our own verdict
+    /// stays what it is, which costs far less to know.
+    pub fn minimise(&self, candidate: &Candidate, until: Instant, wanted: &dyn Fn(&Comparison) -> bool) -> Candidate {
         let program_type = candidate.program_type;
+        let verdict = std::mem::discriminant(&self.ours(candidate));
         let slots = minimise(&candidate.slots, |slots| {
             let smaller = Candidate { program_type, slots: slots.to_vec() };
-            std::mem::discriminant(&self.compare(&smaller)) == sort
+            Instant::now() < until && {
+                let ours = self.ours(&smaller);
+                std::mem::discriminant(&ours) == verdict && wanted(&self.compare_with_ours(&smaller, ours))
+            }
         });
         Candidate { program_type, slots }
     }

@@ -18,7 +18,7 @@ fn what_is_claimed_of_accepted_programs_holds() {
         let candidate = random_program(&mut Seeded::new(seed), None);
         match witness.hear(&candidate, seed, 3).expect("maps that can be filled") {
             Testimony::Refused => {}
-            Testimony::True => ran += 1,
+            Testimony::True(_) => ran += 1,
             Testimony::Lie(lie) => panic!("seed {seed}: {lie}\n{}", listing(&candidate.slots)),
         }
     }

@@ -4,6 +4,7 @@ use crate::domain::arithmetic;
 use crate::domain::refine::{outcome, refine, refine_with_itself};
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::Check;
 use crate::verifier::Verifier;
@@ -41,7 +42,7 @@ impl Verifier<'_> {
         }
         if let Some(certain) = known_outcome(condition, width, &a, &b) {
             for operand in [&a, &b] {
-                if operand.is_scalar() {
+                if operand.is_scalar() && !is_planted(Fault::BranchNotPrecise) {
                     self.values.mark(operand.origin);
                 }
             }
@@ -100,7 +101,9 @@ impl Verifier<'_> {
         }
         let values = &mut self.values;
         state.change_each(linked, |r| {
-            r.origin = values.copy(joint);
+            if !is_planted(Fault::PrecisionStopsAtLinks) {
+                r.origin = values.copy(joint);
+            }
             let distance = r.link.added() - known.link.added();
             let narrow = r.link.is_narrow() || known.link.is_narrow();
             r.value = if distance == 0 { known.value } else { arithmetic::at_distance(&known.value, distance, narrow) };

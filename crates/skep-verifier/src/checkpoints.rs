@@ -179,6 +179,12 @@ impl Checkpoints {
         }
     }
 
+    /// The stack slots of a frame that paths from a kept state read. Frames it does not have are none of its business:
+    /// all of theirs count.
+    pub(crate) fn slots_read(&self, id: CheckpointId, frame: usize) -> u64 {
+        self.get(id).filter(|kept| frame < kept.frames).map_or(u64::MAX, |kept| kept.read[frame])
+    }
+
     /// All states on the way from `from` up to `entry` belong to its loop.
     pub(crate) fn enter_loop(&mut self, mut from: Option<CheckpointId>, entry: CheckpointId) {
         while let Some(id) = from {

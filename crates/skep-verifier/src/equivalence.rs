@@ -9,14 +9,16 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, StackSlot};
 use crate::domain::state::{Frame, State};
+use crate::planted::{Fault, is_planted};
 use skep_isa::{Reg, RegSet};
+use std::cell::Cell;
 
 /// How strictly numbers are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exactness {
     /// Numbers that decided nothing may differ.
     Relevant,
-    /// All numbers must lie within the old ones.
+    /// All numbers must lie within the old ones, and what was not written yet is still not written.
     Within,
     /// Everything must be the same.
     Same,
@@ -30,8 +32,12 @@ pub(crate) struct Comparison<'a> {
     pub(crate) live: &'a [RegSet],
     /// Stack slots that were read after the old state, per frame.
     pub(crate) read: [u64; 8],
+    /// Numbers must be the same: some of them decide what is masked, and all paths must agree on that.
+    pub(crate) same_numbers: bool,
     /// Stack never written may be read as any number.
     pub(crate) uninitialised_readable: bool,
+    /// Set where stack that the old state had written, and the new one has not, is read.
+    pub(crate) unset_read: Cell<bool>,
 }
 
 /// A one-to-one correspondence of ids.
@@ -63,6 +69,9 @@ impl Ids {
 
     /// Numbers without an id are linked to nothing: as if each had one of its own.
     fn scalars_correspond(&mut self, old: u32, new: u32) -> bool {
+        if is_planted(Fault::IdentitiesNotCompared) {
+            return true;
+        }
         let mut own = |id: u32| {
             if id != 0 {
                 return id;
@@ -78,6 +87,10 @@ impl Ids {
 impl Comparison<'_> {
     /// Whether the old state covers the new one.
     pub(crate) fn covers(&self, old: &State, new: &State) -> bool {
+        // What no run goes through says nothing about what runs do.
+        if old.speculative && !new.speculative {
+            return false;
+        }
         if !same_calls(old, new) || old.references.len() != new.references.len() {
             return false;
         }
@@ -99,7 +112,8 @@ impl Comparison<'_> {
         frames.into_iter().all(|(index, (o, n))| {
             let at = old.frames.get(index + 1).map_or(old.slot, |inner| inner.call_site);
             let live = self.live.get(at).copied().unwrap_or(RegSet::ALL);
-            self.frame(o, n, live, self.read[index], &mut ids)
+            let read = if index > 0 && is_planted(Fault::CalleeStackNotCompared) { 0 } else { self.read[index] };
+            self.frame(o, n, live, read, &mut ids)
         })
     }
 
@@ -120,29 +134,26 @@ impl Comparison<'_> {
                 return false;
             }
         }
-        // What the old state had not touched yet must be untouched in the new one too, if it counts.
-        self.exactness != Exactness::Same || old.stack.len() == new.stack.len()
+        self.exactness == Exactness::Relevant || old.stack.len() <= new.stack.len()
     }
 
     fn stack_slot(&self, old: &StackSlot, new: &StackSlot, ids: &mut Ids) -> bool {
-        if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new))
-            && self.exactness != Exactness::Same
-        {
-            return self.register(&o, &n, ids);
-        }
-        for (o, n) in old.bytes.iter().zip(&new.bytes) {
-            let fits = match (o, n) {
-                (ByteKind::Invalid, _) if self.exactness != Exactness::Same => true,
-                (ByteKind::Misc, ByteKind::Zero) if self.exactness != Exactness::Same => true,
-                // Reading either gives any number: an address is one for whoever may read what was never written.
-                (ByteKind::Misc, _) if self.uninitialised_readable && self.exactness != Exactness::Same => {
-                    !n.is_object()
+        match self.exactness {
+            Exactness::Relevant => {
+                let unset = |(o, n): (&ByteKind, &ByteKind)| *o != ByteKind::Invalid && *n == ByteKind::Invalid;
+                if old.bytes.iter().zip(&new.bytes).any(unset) {
+                    self.unset_read.set(true);
                 }
-                (o, n) => o == n,
-            };
-            if !fits {
-                return false;
+                if let (Some(o), Some(n)) = (self.whole_number(old), self.whole_number(new)) {
+                    return self.register(&o, &n, ids);
+                }
+                if !old.bytes.iter().zip(&new.bytes).all(|(o, n)| self.byte(*o, *n)) {
+                    return false;
+                }
             }
+            // What is not written yet in the first round of a loop may be read in the next.
+            Exactness::Within | Exactness::Same if old.bytes != new.bytes => return false,
+            Exactness::Within | Exactness::Same => {}
         }
         if old.bytes.iter().any(|byte| byte.is_object()) {
             let (o, n) = (&old.spilled, &new.spilled);
@@ -150,6 +161,16 @@ impl Comparison<'_> {
             return same && ids.correspond(o.reference, n.reference) && ids.correspond(o.id, n.id);
         }
         !old.is_spill() || new.is_spill() && self.register(&old.spilled, &new.spilled, ids)
+    }
+
+    /// Whether whoever could go on with the old byte can go on with the new one.
+    fn byte(&self, old: ByteKind, new: ByteKind) -> bool {
+        match (old, new) {
+            (ByteKind::Invalid, _) | (ByteKind::Misc, ByteKind::Zero) => true,
+            // Reading either gives any number: an address is one for whoever may read what was never written.
+            (ByteKind::Misc, new) if self.uninitialised_readable => !new.is_object(),
+            (old, new) => old == new,
+        }
     }
 
     /// A slot that reads as one eight-byte number.
@@ -170,8 +191,8 @@ impl Comparison<'_> {
             return same(old, new) && ids.correspond(old.id, new.id) && ids.correspond(old.reference, new.reference);
         }
         match old.kind {
-            // Nothing read it: no path can have.
-            Kind::Uninitialised => true,
+            // Nothing read it: no path that has ended can have.
+            Kind::Uninitialised => self.exactness == Exactness::Relevant || new.kind == Kind::Uninitialised,
             Kind::Scalar => new.is_scalar() && self.number(old, new, ids),
             Kind::Packet { range } | Kind::PacketMeta { range } => {
                 let new_range = match (old.kind, new.kind) {
@@ -179,7 +200,7 @@ impl Comparison<'_> {
                     (Kind::PacketMeta { .. }, Kind::PacketMeta { range }) => range,
                     _ => return false,
                 };
-                new_range >= range && self.pointer(old, new, ids)
+                (new_range >= range || is_planted(Fault::PacketRangeNotCompared)) && self.pointer(old, new, ids)
             }
             Kind::Arena => new.kind == Kind::Arena,
             _ => old.kind == new.kind && self.pointer(old, new, ids),
@@ -187,6 +208,9 @@ impl Comparison<'_> {
     }
 
     fn number(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
+        if self.same_numbers {
+            return old.value == new.value && old.link == new.link && ids.scalars_correspond(old.id, new.id);
+        }
         let precise = self.values.is_precise(old.origin);
         if self.exactness == Exactness::Relevant && !precise {
             return true;
@@ -194,7 +218,11 @@ impl Comparison<'_> {
         if old.value == Scalar::UNKNOWN && old.id == 0 {
             return true;
         }
-        old.link == new.link && old.value.includes(&new.value) && ids.scalars_correspond(old.id, new.id)
+        let within = match is_planted(Fault::BitsNotCompared) {
+            true => old.value.ranges_include(&new.value),
+            false => old.value.includes(&new.value),
+        };
+        old.link == new.link && within && ids.scalars_correspond(old.id, new.id)
     }
 
     fn pointer(&self, old: &Register, new: &Register, ids: &mut Ids) -> bool {
@@ -205,6 +233,11 @@ impl Comparison<'_> {
             && ids.correspond(old.id, new.id)
             && ids.correspond(old.reference, new.reference)
     }
+}
+
+/// Everything but origins.
+pub(crate) fn identical(old: &Register, new: &Register) -> bool {
+    same(old, new) && (old.id, old.reference) == (new.id, new.reference)
 }
 
 /// Everything but ids and origins.

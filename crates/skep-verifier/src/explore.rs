@@ -5,11 +5,12 @@
 
 use crate::branch::{Branch, Ways};
 use crate::check::memory::{Access, Mode};
+use crate::check::speculation::{Barrier, stops_at_barrier};
 use crate::checkpoints::Checkpoints;
 use crate::domain::register::{Kind, Register};
 use crate::domain::state::State;
 use crate::obligations::{access, discharge, obligations, stored};
-use crate::observe::StateView;
+use crate::observe::{Explored, StateView};
 use crate::prune::Visit;
 use crate::reason::Reason;
 use crate::refusal::{Check, E2BIG, Refusal};
@@ -51,10 +52,11 @@ enum Flow {
 
 impl Verifier<'_> {
     /// The state in which the main program starts.
-    pub(crate) fn main_entry(&self) -> State {
+    pub(crate) fn main_entry(&mut self) -> State {
         let mut state = State::new(0, 0);
         state.sleepable = self.program.sleepable;
         state.set(Reg::R1, Register::pointer(Kind::Context));
+        self.take_counted_arguments(&mut state);
         state
     }
 
@@ -67,6 +69,14 @@ impl Verifier<'_> {
                 self.exploration.refused = Some(state);
                 return Err(refusal);
             }
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.explored(&Explored {
+                values: &self.values,
+                live: &self.live,
+                checkpoints: &self.exploration.checkpoints,
+                exact: self.options.exact_pruning,
+            });
         }
         Ok(())
     }
@@ -118,6 +128,12 @@ impl Verifier<'_> {
                 )
                 .of(Reason::ControlFlow));
             };
+            if state.speculative {
+                match self.step_ahead(state, slot, &insn)? {
+                    Flow::On => continue,
+                    Flow::Ends => break,
+                }
+            }
             self.facts[slot].seen = true;
             self.note_frame_owners(state);
             match self.step(state, slot, &insn)? {
@@ -129,8 +145,28 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// One instruction of a path that a processor may run ahead on. What would be refused gets a barrier before it: then
+    /// no processor comes so far.
+    fn step_ahead(&mut self, state: &mut State, slot: usize, insn: &Insn) -> Check<Flow> {
+        if self.facts[slot].barrier == Some(Barrier::Before) {
+            return Ok(Flow::Ends);
+        }
+        self.note_frame_owners(state);
+        match self.step(state, slot, insn) {
+            Err(refusal) if stops_at_barrier(&refusal) => {
+                (self.facts[slot].barrier, self.facts[slot].masking) = (Some(Barrier::Before), None);
+                Ok(Flow::Ends)
+            }
+            Ok(Flow::On) if self.facts[slot].barrier == Some(Barrier::After) => Ok(Flow::Ends),
+            outcome => outcome,
+        }
+    }
+
     /// Shows the state to whoever watches.
     fn observe(&mut self, state: &State, covered: bool) {
+        if state.speculative {
+            return;
+        }
         let Some(observer) = &mut self.observer else { return };
         let view =
             StateView::new(state, Names::new(&self.maps, &self.values, self.options), self.exploration.processed);
@@ -214,6 +250,9 @@ impl Verifier<'_> {
     fn split(&mut self, state: &mut State, slot: usize, branch: Branch, offset: i16) -> Check<Flow> {
         let Ways { taken, falls_through } = self.branch(state, branch)?;
         let step = self.record(state.step, slot);
+        if taken.is_some() != falls_through && !self.may_leak_pointers() {
+            self.run_ahead(state, slot, branch, if falls_through { offset.into() } else { 0 }, step)?;
+        }
         match (taken, falls_through) {
             (Some(mut taken), true) => {
                 jump(&mut taken, offset.into());

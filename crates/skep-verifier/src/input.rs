@@ -1,5 +1,6 @@
 //! What the verifier is given.
 
+use crate::modules::ModuleTypes;
 use bitflags::bitflags;
 use skep_abi::attach_type::AttachType;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -19,7 +20,7 @@ pub struct Program<'a> {
     pub program_type: ProgramType,
     /// Expected attach type.
     pub attach_type: Option<AttachType>,
-    /// What a BTF-attached program (fentry, LSM, tp_btf, freplace, iterator) is attached to.
+    /// What a BTF-attached program (fentry, LSM, tp_btf, freplace, iterator, struct_ops) is attached to.
     pub attach_target: Option<AttachTarget>,
     /// The licence is GPL-compatible.
     pub gpl_compatible: bool,
@@ -29,6 +30,8 @@ pub struct Program<'a> {
     pub xdp_has_frags: bool,
     /// Maps that the instructions name, by file descriptor (or `fd_array` index).
     pub maps: &'a [(i32, MapFacts)],
+    /// Types of kernel modules whose functions and variables it names.
+    pub modules: &'a [ModuleTypes<'a>],
     /// The program's own BTF, if it has any.
     pub btf: Option<ProgramBtf<'a>>,
 }
@@ -46,7 +49,17 @@ impl<'a> Program<'a> {
             sleepable: false,
             xdp_has_frags: false,
             maps: &[],
+            modules: &[],
             btf: None,
+        }
+    }
+
+    /// Whose rules hold for it: an extension obeys those of the program it extends.
+    pub(crate) fn rules(&self) -> (ProgramType, Option<AttachType>) {
+        let extended = self.attach_target.as_ref().and_then(|target| target.program.as_deref());
+        match extended.filter(|_| self.program_type.info().extends_programs) {
+            Some(target) => (target.program_type, target.attach_type),
+            None => (self.program_type, self.attach_type),
         }
     }
 }
@@ -82,10 +95,44 @@ pub struct LineInfo {
 pub struct AttachTarget {
     /// Its name.
     pub name: String,
-    /// `FUNC` (or tracepoint `typedef`, or the type of the member) in the kernel's BTF.
+    /// `FUNC` (or tracepoint `typedef`, or the type of the member) in the kernel's BTF, or in that of `program`.
     pub id: TypeId,
     /// The kernel struct whose member it is: `tcp_congestion_ops`.
     pub interface: Option<String>,
+    /// The program whose function it is.
+    pub program: Option<Arc<TargetProgram>>,
+}
+
+/// A loaded program, one of whose functions another program replaces (`freplace`) or watches (`fentry`, `fexit`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetProgram {
+    /// Type: of an extension, that of the program it extends.
+    pub program_type: ProgramType,
+    /// Expected attach type, likewise.
+    pub attach_type: Option<AttachType>,
+    /// It is an extension itself.
+    pub is_extension: bool,
+    /// It is a tracing program that is attached to a program.
+    pub traces_program: bool,
+    /// Its BTF, if it has any.
+    pub btf: Option<Arc<Btf>>,
+    /// Its functions ([`crate::Verified::functions`]).
+    pub functions: Vec<FunctionTraits>,
+}
+
+/// What others must know of a function of an accepted program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionTraits {
+    /// `FUNC` in the program's BTF.
+    pub id: TypeId,
+    /// It is called as its BTF says.
+    pub reliable: bool,
+    /// It gets what the program throws.
+    pub exception_callback: bool,
+    /// It may move packets.
+    pub changes_packet: bool,
+    /// It may sleep.
+    pub might_sleep: bool,
 }
 
 /// What the verifier must know of a map.

@@ -37,10 +37,15 @@ mod fixup;
 mod input;
 mod liveness;
 mod map_table;
+mod modules;
 mod object_types;
 mod obligations;
 pub mod observe;
 mod output;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 mod prune;
 mod reason;
 mod refusal;
@@ -52,9 +57,13 @@ mod tables;
 mod transfer;
 mod verifier;
 
-pub use claims::{Claims, Lie, Place, Running, RunningFrame};
+pub use claims::{Claims, Extent, Lie, Place, Position, Running, RunningFrame};
 pub use explanation::{Explanation, Known, Step, StepKind};
-pub use input::{AttachTarget, Capabilities, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf};
+pub use input::{
+    AttachTarget, Capabilities, FunctionTraits, Limits, LineInfo, LogLevel, MapFacts, Options, Program, ProgramBtf,
+    TargetProgram,
+};
+pub use modules::ModuleTypes;
 pub use output::{BufferUse, CallSite, Rejection, Statistics, Subprogram, Verified};
 pub use special_fields::{RefusedType, check_object_types};
 
@@ -94,6 +103,27 @@ fn verify_with<'a>(
     options: &'a Options<'a>,
     observer: Option<&'a mut (dyn Observer + 'a)>,
 ) -> Result<Verified, Rejection> {
+    match modules::joined(program.modules) {
+        Ok(None) => verify_for_kernel(program, options, observer),
+        Ok(Some(types)) => {
+            let options = Options { kernel_btf: Some(&types), ..options.clone() };
+            // The observer's borrow may end before the types do, which only the compiler's coercion can see.
+            match observer {
+                Some(observer) => verify_for_kernel(program, &options, Some(observer)),
+                None => verify_for_kernel(program, &options, None),
+            }
+        }
+        Err(refusal) => Err(rejection_of_form(program, options, &refusal, Instant::now())),
+    }
+}
+
+/// Verifies a program for a kernel whose types are those of its modules too.
+#[allow(clippy::result_large_err, reason = "refusals are rare, and the path that makes one is cold")]
+fn verify_for_kernel<'a>(
+    program: &'a Program<'a>,
+    options: &'a Options<'a>,
+    observer: Option<&'a mut (dyn Observer + 'a)>,
+) -> Result<Verified, Rejection> {
     let start = Instant::now();
     let mut verifier = match Verifier::new(program, options, observer) {
         Ok(verifier) => verifier,
@@ -112,6 +142,8 @@ fn verify_with<'a>(
             buffer_use: verifier.buffer_use,
             call_sites: fixed.call_sites,
             zero_extensions: fixed.zero_extensions,
+            reads_unset_stack: verifier.reads_unset_stack.get(),
+            functions: verifier.function_traits(),
             statistics,
         }),
         Err(refusal) => {

@@ -4,6 +4,7 @@
 //! before that instruction. Registers outside of it are not compared when states are.
 
 use crate::cfg::{Code, successors};
+use crate::planted::{Fault, is_planted};
 use skep_isa::{CallTarget, Insn, Reg, RegSet};
 
 /// The live set before each slot. `arguments` says how many a callee takes.
@@ -36,6 +37,7 @@ fn reads(insn: &Insn, arguments: &dyn Fn(&CallTarget) -> Option<usize>) -> RegSe
             Some(count) => Reg::all().skip(1).take(count).collect(),
             None => RegSet::ARGUMENTS,
         },
+        Insn::Load { .. } if is_planted(Fault::BaseNotLive) => RegSet::EMPTY,
         insn => insn.reads(),
     }
 }

@@ -13,10 +13,13 @@ pub use crate::domain::scalar::Scalar;
 pub use crate::domain::stack::{ByteKind, StackSlot};
 pub use crate::domain::state::{Frame, Lock, Reference};
 
-use crate::domain::state::State;
+use crate::checkpoints::Checkpoints;
+use crate::domain::precision::{ValueId, Values};
+use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
 use crate::input::MapFacts;
 use crate::report::Names;
-use skep_isa::Reg;
+use skep_isa::{Reg, RegSet};
+use std::rc::Rc;
 
 /// Watches a verification.
 pub trait Observer {
@@ -31,6 +34,50 @@ pub trait Observer {
     /// The state before `slot` is kept, for others to be compared with.
     fn kept(&mut self, slot: usize) {
         _ = slot;
+    }
+
+    /// All paths of the main program, or of a function that is verified by itself, were found safe: what they read and
+    /// decided is known.
+    fn explored(&mut self, explored: &Explored<'_>) {
+        _ = explored;
+    }
+}
+
+/// The kept state that a path came through last, and what it has written since.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    id: CheckpointId,
+    written: [u64; MAX_FRAMES],
+}
+
+/// What all paths together read and decided.
+#[derive(Clone, Copy)]
+pub struct Explored<'a> {
+    pub(crate) values: &'a Values,
+    pub(crate) live: &'a [RegSet],
+    pub(crate) checkpoints: &'a Checkpoints,
+    pub(crate) exact: bool,
+}
+
+impl Explored<'_> {
+    /// Whether paths ended only at states that cover them completely.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Whether a number decided something, or stems from nothing that the kept state before knew.
+    pub fn decided_since(&self, register: &Register) -> bool {
+        register.origin == ValueId::ROOT || self.values.is_precise(register.origin)
+    }
+
+    /// The registers that some path from a slot reads.
+    pub fn live_registers(&self, slot: usize) -> RegSet {
+        self.live.get(slot).copied().unwrap_or(RegSet::ALL)
+    }
+
+    /// Bit per slot of a frame's stack that some path from the kept state reads, or that was written since.
+    pub fn slots_read(&self, kept: &Kept, frame: usize) -> u64 {
+        self.checkpoints.slots_read(kept.id, frame) | kept.written[frame]
     }
 }
 
@@ -57,9 +104,19 @@ impl<'a> StateView<'a> {
         (self.state.visit != 0).then_some(self.state.visit)
     }
 
+    /// The kept state that this path came through last; `None` before the first.
+    pub fn kept(&self) -> Option<Kept> {
+        self.state.parent.map(|id| Kept { id, written: self.state.written })
+    }
+
     /// Frames of the functions called, the running one last.
     pub fn frames(&self) -> impl DoubleEndedIterator<Item = &'a Frame> + ExactSizeIterator {
         self.state.frames.iter().map(|frame| &**frame)
+    }
+
+    /// The same, as the verifier shares them between states.
+    pub(crate) fn shared_frames(&self) -> &'a [Rc<Frame>] {
+        &self.state.frames
     }
 
     /// The running frame.

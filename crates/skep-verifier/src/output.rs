@@ -4,7 +4,7 @@ use skep_isa::Slot;
 use std::fmt;
 
 use crate::explanation::Explanation;
-use crate::input::LineInfo;
+use crate::input::{FunctionTraits, LineInfo};
 use crate::reason::Reason;
 
 /// An accepted program. Only the verifier makes one, so that whoever holds it knows that every path was explored.
@@ -20,6 +20,8 @@ pub struct Verified {
     pub(crate) buffer_use: BufferUse,
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) zero_extensions: Vec<u32>,
+    pub(crate) reads_unset_stack: bool,
+    pub(crate) functions: Vec<FunctionTraits>,
 }
 
 /// What is the same about a helper call on every path. Calls of which nothing is known have none.
@@ -80,6 +82,11 @@ impl Verified {
         &self.subprograms
     }
 
+    /// What programs that replace or watch one of its functions must know of it; of functions without BTF nothing.
+    pub fn functions(&self) -> &[FunctionTraits] {
+        &self.functions
+    }
+
     /// File descriptors (as in [`crate::Program::maps`]) of the maps used, in order of their index.
     pub fn maps(&self) -> &[i32] {
         &self.maps
@@ -110,6 +117,12 @@ impl Verified {
     /// can be read (Linux: `BPF_PROBE_MEM`).
     pub fn probe_loads(&self) -> &[u32] {
         &self.probe_loads
+    }
+
+    /// Whether a path reads stack that nothing was written to, as privileged programs may: whoever runs the program decides
+    /// what is there, and may leave it as it is where none does.
+    pub fn reads_unset_stack(&self) -> bool {
+        self.reads_unset_stack
     }
 
     /// What is the same about a call on every path, ascending by slot.

@@ -9,7 +9,8 @@
 
 use crate::domain::register::Register;
 use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
-use crate::equivalence::{Comparison, Exactness, same_calls};
+use crate::equivalence::{Comparison, Exactness, identical, same_calls};
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
@@ -17,6 +18,7 @@ use crate::verifier::Verifier;
 use skep_abi::helper::HelperFlags;
 use skep_abi::kfunc::KfuncFlags;
 use skep_isa::Insn;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// What comparing a state led to.
@@ -37,7 +39,9 @@ enum Verdict {
 impl Verifier<'_> {
     /// Records that stack slots were read.
     pub(crate) fn mark_stack_read(&mut self, state: &State, frame: usize, slots: u64) {
-        self.exploration.checkpoints.mark_read(state.parent, state.written[frame], frame, slots);
+        if !is_planted(Fault::StackReadNotMarked) {
+            self.exploration.checkpoints.mark_read(state.parent, state.written[frame], frame, slots);
+        }
     }
 
     /// Records that stack slots were written whole.
@@ -120,8 +124,7 @@ impl Verifier<'_> {
         if self.is_other_entry(id, state) {
             return Ok(Verdict::Different { keep_new: forced || !recent });
         }
-        let (depth, iterations) =
-            self.exploration.checkpoints.get(id).map_or((0, 0), |c| (c.state.may_goto_depth, c.state.iterations));
+        let depth = self.exploration.checkpoints.get(id).map_or(0, |old| old.state.may_goto_depth);
         let iterates = self.iterates(slot);
         let bounded = if iterates {
             self.may_have_next(state)
@@ -134,11 +137,8 @@ impl Verifier<'_> {
             self.inherit(id, state, Some(id));
             return Ok(Verdict::Covered);
         }
-        let same = !bounded
-            && !iterates
-            && (depth, iterations) == (state.may_goto_depth, state.iterations)
-            && self.covers(id, state, Exactness::Same);
-        if same && self.same_callback_depth(id, state) {
+        let endless = !bounded && !iterates && self.stands_still(id, state) && self.covers(id, state, Exactness::Same);
+        if endless {
             let mut refusal = Refusal::new(EINVAL, format!("infinite loop detected at insn {slot}"))
                 .of(Reason::InfiniteLoop)
                 .hint("nothing changes from one round of this loop to the next: it never ends");
@@ -163,9 +163,12 @@ impl Verifier<'_> {
         runs_later && old.is_some_and(|old| old.state.later_entries != state.later_entries)
     }
 
-    fn same_callback_depth(&self, id: CheckpointId, state: &State) -> bool {
-        let depth = |s: &State| s.frames.iter().map(|f| f.callback_depth).sum::<u32>();
-        self.exploration.checkpoints.get(id).is_some_and(|old| depth(&old.state) == depth(state))
+    /// Whether nothing has moved in the running function, and nothing that counts. As in Linux an identity given anew is a
+    /// move, in a register that nobody reads any more as well.
+    fn stands_still(&self, id: CheckpointId, state: &State) -> bool {
+        let Some(old) = self.exploration.checkpoints.get(id) else { return false };
+        let mut registers = old.state.frame().registers.iter().zip(&state.frame().registers);
+        old.state.progress() == state.progress() && registers.all(|(old, new)| identical(old, new))
     }
 
     fn covers(&self, id: CheckpointId, state: &State, exactness: Exactness) -> bool {
@@ -177,9 +180,15 @@ impl Verifier<'_> {
             exactness: if everything && complete { Exactness::Within } else { exactness },
             live: if everything { &[] } else { &self.live },
             read: if complete && !everything { old.read } else { [u64::MAX; MAX_FRAMES] },
+            same_numbers: self.masks_variable_offsets,
             uninitialised_readable: self.may_read_uninitialised(),
+            unset_read: Cell::new(false),
         };
-        comparison.covers(&old.state, state)
+        let covers = comparison.covers(&old.state, state);
+        if covers && comparison.unset_read.get() {
+            self.reads_unset_stack.set(true);
+        }
+        covers
     }
 
     /// A path ends at an old state: whatever is read and decided from there is read and decided on this path.
@@ -191,6 +200,7 @@ impl Verifier<'_> {
         if open.is_some() {
             old.followers.push((state.parent, state.written));
         }
+        let read = if is_planted(Fault::ReadsStopAtCovered) { [0; MAX_FRAMES] } else { read };
         for (frame, read) in read.into_iter().enumerate().take(state.frames.len()) {
             checkpoints.mark_read(state.parent, state.written[frame], frame, read);
         }
@@ -199,6 +209,9 @@ impl Verifier<'_> {
         }
         for (before, now) in pairs(&old_state, state) {
             if !before.is_scalar() || !now.is_scalar() {
+                continue;
+            }
+            if is_planted(Fault::PrecisionStopsAtCovered) {
                 continue;
             }
             if self.values.is_precise(before.origin) {

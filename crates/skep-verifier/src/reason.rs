@@ -116,6 +116,10 @@ reasons! {
     Licence: "gpl-only", "function is for GPL-compatible programs",
         "a GPL-compatible licence",
         "declare one: char LICENSE[] SEC(\"license\") = \"GPL\";";
+    /// What the program is attached to does not allow it.
+    Attach: "attach-target", "program cannot be attached there",
+        "a target that takes such a program",
+        "a replacement is declared exactly like the global function it replaces, and may do no more than that one: move packets, sleep";
     /// A wrong return value.
     ReturnRange: "return-value", "return value is out of range",
         "a return value that the hook understands",

@@ -37,18 +37,11 @@ pub(crate) fn map_info(map_type: MapType) -> &'static MapTypeInfo {
     map_type.info()
 }
 
-/// Whether a program of this type, loaded with these capabilities, may call a helper.
-pub(crate) fn may_call(
-    info: &ProgramTypeInfo,
-    helper: &HelperProto,
-    attach_type: Option<AttachType>,
-    capabilities: Capabilities,
-) -> bool {
+/// Whether a loader with these capabilities may have its programs call a helper.
+pub(crate) fn loader_may_call(helper: &HelperProto, capabilities: Capabilities) -> bool {
     let needs =
         |flag: HelperFlags, capability: Capabilities| !helper.flags.contains(flag) || capabilities.contains(capability);
-    info.has_helper(attach_type, helper.name)
-        && needs(HelperFlags::NEEDS_CAP_BPF, Capabilities::BPF)
-        && needs(HelperFlags::NEEDS_CAP_PERFMON, Capabilities::PERFMON)
+    needs(HelperFlags::NEEDS_CAP_BPF, Capabilities::BPF) && needs(HelperFlags::NEEDS_CAP_PERFMON, Capabilities::PERFMON)
 }
 
 /// What a program may return.

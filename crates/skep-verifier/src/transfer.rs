@@ -11,6 +11,7 @@ use crate::domain::precision::ValueId;
 use crate::domain::register::{Distance, Kind, Link, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, Refusal, denied, invalid};
 use crate::verifier::Verifier;
@@ -55,6 +56,9 @@ impl Verifier<'_> {
         let (Some([zeros, ones]), Some(slot)) = (mask.value.zeros_or_ones(), self.exploration.current) else {
             return Ok(mask.value);
         };
+        if is_planted(Fault::MaskHasNoZeros) {
+            return Ok(ones);
+        }
         let mut waiting = state.clone();
         waiting.slot = slot;
         waiting.set(dst, Register { value: zeros, origin: self.values.copy(mask.origin), ..Register::UNKNOWN });
@@ -78,7 +82,8 @@ impl Verifier<'_> {
             BinaryOp::Sub => constant.checked_neg()?,
             _ => return None,
         };
-        Some((left.id, Link(Some(Distance { added, narrow }))))
+        let distance = (!is_planted(Fault::LinkWithoutDistance)).then_some(Distance { added, narrow });
+        Some((left.id, Link(distance)))
     }
 
     /// A value computed from two others; nothing to remember where both are constants or loads.
@@ -111,7 +116,7 @@ impl Verifier<'_> {
                 state.set(dst, Register::scalar(Scalar::of_size(4)));
             }
             Width::W32 => {
-                let fits = source.value.umax <= u64::from(u32::MAX);
+                let fits = source.value.umax <= u64::from(u32::MAX) || is_planted(Fault::LinkOfNarrowCopy);
                 let mut copy = if fits { self.identify_for_copy(state, reg) } else { self.copy_of(&source) };
                 if !fits {
                     (copy.id, copy.link) = (0, Link(None));
@@ -126,15 +131,13 @@ impl Verifier<'_> {
     /// A copy of a register; if it is a number, both get the same id so that what is learnt of one holds for the other.
     pub(crate) fn identify_for_copy(&mut self, state: &mut State, reg: Reg) -> Register {
         let source = *state.register(reg);
-        if source.is_scalar() && !source.value.is_constant() {
-            if source.link.0.is_some() {
-                let source = state.register_mut(reg);
-                (source.id, source.link) = (0, Link(None));
-            }
-            if state.register(reg).id == 0 {
-                let id = self.new_id();
-                state.register_mut(reg).id = id;
-            }
+        if source.is_scalar() && source.link.0.is_some() {
+            let source = state.register_mut(reg);
+            (source.id, source.link) = (0, Link(None));
+        }
+        if source.is_scalar() && !source.value.is_constant() && state.register(reg).id == 0 {
+            let id = self.new_id();
+            state.register_mut(reg).id = id;
         }
         let source = *state.register(reg);
         self.copy_of(&source)
@@ -219,24 +222,10 @@ impl Verifier<'_> {
             Imm64::MapFd(fd) | Imm64::MapIndex(fd) => Register::pointer(Kind::Map(self.map_by_fd(fd)?)),
             Imm64::MapValue { fd, offset } | Imm64::MapIndexValue { index: fd, offset } => {
                 let map = self.map_by_fd(fd)?;
-                let facts = self.maps.facts(map);
-                let direct = crate::tables::map_info(facts.map_type).direct_value;
-                if crate::tables::is_arena(facts.map_type) {
+                if crate::tables::is_arena(self.maps.facts(map).map_type) {
                     // Where the page is in user space: the program casts it before it uses it.
                     state.set(dst, Register::UNKNOWN);
                     return Ok(());
-                }
-                if !direct || facts.max_entries != 1 {
-                    return invalid(format!(
-                        "direct value access on map of type {} is not possible",
-                        facts.map_type.number()
-                    ));
-                }
-                if offset >= facts.value_size {
-                    return Reason::OutOfBounds.invalid(format!(
-                        "invalid access to map value pointer, value_size={} off={offset}",
-                        facts.value_size
-                    ));
                 }
                 Register { offset: offset as i32, ..Register::pointer(Kind::MapValue(map)) }
             }
@@ -321,10 +310,13 @@ impl Verifier<'_> {
         };
         // The old contents come first: where they replace the address itself, nothing can be written there any more.
         match fetched {
-            Some(reg) => self.load(state, slot, access, reg, false)?,
+            Some(reg) if !is_planted(Fault::FetchKeepsRegister) => self.load(state, slot, access, reg, false)?,
+            Some(_) => {}
             None => drop(self.check_access(state, access)?),
         }
-        self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
+        if !is_planted(Fault::AtomicKeepsStack) {
+            self.check_access(state, Access { mode: Mode::Write(Stored::Data), ..access })?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::cfg::Code;
 use crate::check::exception;
 use crate::check::kfunc_signature::KfuncTable;
-use crate::check::speculation::Masking;
+use crate::check::speculation::{Barrier, Masking};
 use crate::check::subprogram::Signatures;
 use crate::domain::precision::Values;
 use crate::reason::Reason;
@@ -23,9 +23,11 @@ use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::{Log, Names};
 use crate::stack_depth::is_tail_call;
 use crate::tables;
+use skep_abi::attach_type::AttachType;
 use skep_abi::kfunc::KfuncFlags;
-use skep_abi::program_type::ProgramTypeInfo;
+use skep_abi::program_type::{ProgramType, ProgramTypeInfo};
 use skep_isa::{CallTarget, Imm64, Insn, RegSet};
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 
 /// What was found out about an instruction on the paths explored.
@@ -39,6 +41,8 @@ pub(crate) struct SlotFacts {
     pub(crate) call: CallKnowledge,
     /// If it computes: whether the result is an address in the arena.
     pub(crate) in_arena: Agreed<bool>,
+    /// A processor that runs ahead must stop before it, or after it.
+    pub(crate) barrier: Option<Barrier>,
     /// If it moves a pointer and the loader may not learn addresses: what Linux would mask.
     pub(crate) masking: Option<Masking>,
 }
@@ -47,6 +51,10 @@ pub(crate) struct SlotFacts {
 pub(crate) struct Verifier<'a> {
     pub(crate) program: &'a Program<'a>,
     pub(crate) options: &'a Options<'a>,
+    /// The type whose rules hold: of an extension, that of the program it extends.
+    pub(crate) program_type: ProgramType,
+    /// The attach type that goes with it.
+    pub(crate) attach_type: Option<AttachType>,
     pub(crate) info: &'static ProgramTypeInfo,
     pub(crate) code: Code,
     pub(crate) signatures: Signatures,
@@ -59,6 +67,8 @@ pub(crate) struct Verifier<'a> {
     pub(crate) buffer_use: BufferUse,
     /// The subprogram that gets what the program throws.
     pub(crate) exception_callback: Option<usize>,
+    /// Arguments that come with a reference, by index.
+    pub(crate) counted_arguments: Vec<(usize, u32)>,
     /// Subprograms that helpers call back.
     pub(crate) callbacks: BTreeSet<usize>,
     pub(crate) live: Vec<RegSet>,
@@ -79,8 +89,12 @@ pub(crate) struct Verifier<'a> {
     pub(crate) deepest_chain: u32,
     /// The subprograms of the frames of the state being looked at.
     pub(crate) frame_owners: Vec<u16>,
+    /// Some number added to a pointer is masked by a bound that is no constant.
+    pub(crate) masks_variable_offsets: bool,
     /// The program names an arena.
     pub(crate) has_arena: bool,
+    /// A path reads stack that nothing was written to.
+    pub(crate) reads_unset_stack: Cell<bool>,
     next_id: u32,
 }
 
@@ -91,7 +105,8 @@ impl<'a> Verifier<'a> {
         options: &'a Options<'a>,
         observer: Option<&'a mut (dyn Observer + 'a)>,
     ) -> Check<Self> {
-        let info = tables::program_info(program.program_type);
+        let (program_type, attach_type) = program.rules();
+        let info = tables::program_info(program_type);
         if program.insns.is_empty() || program.insns.len() > options.limits.program_slots as usize {
             return Err(Refusal::new(
                 crate::refusal::E2BIG,
@@ -108,18 +123,16 @@ impl<'a> Verifier<'a> {
         if program.btf.as_ref().is_none_or(|btf| btf.functions.is_empty()) {
             check_abnormal_returns(&code)?;
         }
-        let kfuncs = KfuncTable::new(&code, options.kernel_btf)?;
+        let kfuncs = KfuncTable::new(&code, options.kernel_btf, program.modules)?;
         for slot in points_of_return(&code, &kfuncs) {
             code.set_prune_point(slot);
         }
         let arguments = |target: &CallTarget| match *target {
-            CallTarget::Helper(id) => {
-                Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program.program_type).len())
-            }
+            CallTarget::Helper(id) => Some(tables::helper(u32::try_from(id).ok()?)?.args_in(program_type).len()),
             CallTarget::Kfunc { id, btf } => kfuncs.arguments(id, btf),
             CallTarget::Subprogram { .. } => None,
         };
-        let callee = |insn: &Insn| kfuncs.callee(insn).or_else(|| tables::callee(insn, program.program_type));
+        let callee = |insn: &Insn| kfuncs.callee(insn).or_else(|| tables::callee(insn, program_type));
         let fast_calls = FastCalls::new(&code, &callee);
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
@@ -137,16 +150,21 @@ impl<'a> Verifier<'a> {
             fast_calls,
             deepest_chain: 0,
             frame_owners: Vec::new(),
+            masks_variable_offsets: false,
             has_arena: false,
+            reads_unset_stack: Cell::new(false),
             next_id: 0,
             effects: Effects::new(&code, &kfuncs),
             buffer_use: BufferUse::default(),
             exception_callback: exception_callback.and_then(|slot| code.subprogram_at(slot)),
+            counted_arguments: Vec::new(),
             callbacks: BTreeSet::new(),
             signatures,
             kfuncs,
             program,
             options,
+            program_type,
+            attach_type,
             info,
             code,
         })
@@ -193,7 +211,7 @@ impl<'a> Verifier<'a> {
         self.check_maps()?;
         let has_arena = self.maps_named().any(|map| tables::is_arena(self.maps.facts(map).map_type));
         self.has_arena = has_arena;
-        let entry = self.main_entry();
+        let entry = if self.is_extension() { self.extension_entry()? } else { self.main_entry() };
         self.explore(entry)?;
         // Whoever calls it is not in the program.
         self.globals_called.extend(self.exception_callback);

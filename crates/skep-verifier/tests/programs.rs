@@ -12,7 +12,9 @@
 //!
 //! Header lines are `type`, `attach`, `target` (the kernel function it is attached to), `map` (name, type, key size, value size, entries, flags), `flags`
 //! (`strict_alignment`, `any_alignment`, `test_state_frequency`), `capabilities` (`none`, or names), `license`,
-//! `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
+//! `of` (the case whose program it is attached to; `target` is a function of it), `c` (declarations: see `common/declarations.rs`),
+//! `interface` (a kernel struct, of which `target` is the member that the program implements),
+//! `value` (a map, and the declared struct that its values are), `text` (a map, and the text it holds, frozen) and `linux` (what Linux says, where it overlooks something).
 //! `SKEP_BLESS=1` writes down what the verifier says now.
 
 mod common;

@@ -24,7 +24,7 @@ fn main() {
         let file = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for case in cases.into_iter().filter(|case| case.expected.verdict == "accept") {
             let kernel = Arc::clone(&kernel);
-            let ignored = case.get("capabilities").is_some();
+            let ignored = case.get("capabilities").is_some() || case.is_withheld(&kernel);
             let name = format!("{file}::{}", case.name);
             trials.push(Trial::test(name, move || check(&kernel, &case)).with_ignored_flag(ignored));
         }
@@ -33,13 +33,14 @@ fn main() {
 }
 
 fn check(kernel: &Arc<dyn Kernel>, case: &Case) -> Result<(), Failed> {
-    let maps = create_maps(kernel, case)?;
+    let declared = case.types_in(kernel)?;
+    let maps = create_maps(kernel, case, declared.as_ref())?;
     let names: Vec<(String, i32)> = maps.iter().map(|(name, handle)| (name.clone(), handle.fd())).collect();
     let types = kernel_types::LINUX.as_ref().ok_or("Linux has no BTF at /sys/kernel/btf/vmlinux")?;
     let insns = case.assemble(&names, types)?;
     let verified = case.run(LogLevel::empty())?.map_err(|rejection| rejection.message)?;
     let ours = Code::new(verified.insns());
-    let linux = |flags| match load(kernel, case, &insns, flags)? {
+    let linux = |flags| match load(kernel, case, declared.as_ref(), &insns, flags)? {
         Ok(program) => {
             let code = Code::new(&xlated(&**kernel, &program)?);
             Ok::<_, Failed>(if ours.has_may_goto() { code.without_prologue() } else { code })

@@ -40,7 +40,7 @@ pub(crate) const RULES: &[Rule] = &[
 const LONGEST_FILE: usize = 800;
 
 /// The crates that may contain unsafe code.
-const UNSAFE_CRATES: &[&str] = &["crates/skep-engine", "crates/skep-user", "crates/skep-linux"];
+const UNSAFE_CRATES: &[&str] = &["crates/skep-engine", "crates/skep-user", "crates/skep-linux", "benches"];
 
 fn finding(file: &SourceFile, line: usize, message: impl Into<String>) -> Finding {
     Finding { path: file.path.clone(), line, message: message.into() }
@@ -65,7 +65,9 @@ fn unsafe_is_confined(files: &[SourceFile]) -> Vec<Finding> {
         ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"].iter().any(|w| line.contains(w))
     })
     .filter(|(file, _, _)| !file.is_in("xtask/src/tidy"))
-    .map(|(file, number, _)| finding(file, number, "unsafe code belongs to skep-engine, skep-user and skep-linux"))
+    .map(|(file, number, _)| {
+        finding(file, number, "unsafe code belongs to skep-engine, skep-user, skep-linux and the benches")
+    })
     .collect()
 }
 

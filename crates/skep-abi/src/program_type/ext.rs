@@ -6,5 +6,6 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     sections: &[section("freplace").with_rest().btf()],
     context: ContextInfo::Target,
     base_helpers: false,
+    extends_programs: true,
     ..ProgramTypeInfo::new(ProgramType::Ext, "ext", Version(5, 6), "Replaces a function of another program.")
 };

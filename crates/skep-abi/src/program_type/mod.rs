@@ -76,6 +76,11 @@ pub struct ReturnRange {
 }
 
 impl ReturnRange {
+    /// That value alone.
+    pub const fn only(value: i32) -> ReturnRange {
+        returns(&[], value, value)
+    }
+
     /// The same, but only the lower half of the result counts: the caller takes an `int`.
     const fn lower_half(self) -> ReturnRange {
         ReturnRange { lower_half: true, ..self }
@@ -124,6 +129,8 @@ pub struct ProgramTypeInfo {
     pub locks: bool,
     /// It is the function that it is attached to: who calls it vouches for the objects in the arguments and takes the result.
     pub implements_target: bool,
+    /// It replaces a function of another program, whose rules it obeys.
+    pub extends_programs: bool,
     /// What it may return: the first row that fits the attach type. Without a row, anything.
     pub returns: &'static [ReturnRange],
     /// May be loaded without CAP_BPF where the kernel allows that at all.
@@ -248,6 +255,7 @@ impl ProgramTypeInfo {
             any_context: false,
             locks: true,
             implements_target: false,
+            extends_programs: false,
             returns: &[],
             unprivileged: false,
             sleepable: false,

@@ -7,14 +7,7 @@ pub(super) const INFO: ProgramTypeInfo = ProgramTypeInfo {
     context: ContextInfo::Btf,
     sleepable: true,
     implements_target: true,
-    helpers: &[
-        "setsockopt",
-        "getsockopt",
-        "sk_storage_get",
-        "sk_storage_delete",
-        "tcp_send_ack",
-        "ktime_get_coarse_ns",
-    ],
+    helpers: crate::interface::CONGESTION_HELPERS,
     ..ProgramTypeInfo::new(
         ProgramType::StructOps,
         "struct_ops",

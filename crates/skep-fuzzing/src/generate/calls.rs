@@ -33,6 +33,11 @@ impl<C: Choices> Generator<'_, C> {
     pub(super) fn context_access(&mut self) {
         let fields = if self.program_type == ProgramType::Xdp { XDP_FIELDS } else { SKB_FIELDS };
         let (offset, size, written) = self.choices.one_of(fields);
+        // Only whole fields of XDP programs can be read, and none behind the first seven words of others written.
+        let xdp = self.program_type == ProgramType::Xdp;
+        if self.safe && (if xdp { size != Size::Word || offset == 20 } else { written && offset == 16 }) {
+            return;
+        }
         if written && (self.program_type == ProgramType::SchedCls || !self.careful) && self.choices.once_in(2) {
             let src = self.a_number();
             self.emit(Insn::Store { size, base: reg(CONTEXT), offset, src: Operand::Reg(reg(src)) });

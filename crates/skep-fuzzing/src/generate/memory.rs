@@ -11,7 +11,9 @@ impl<C: Choices> Generator<'_, C> {
     pub(super) fn address(&mut self, base: u8, index: u8, address: u8, far: i32) {
         self.mov(address, base);
         self.set &= !(1 << address);
-        let back = if base == 10 { self.slips(40) } else { self.choices.once_in(4) };
+        // What is subtracted from a map value leaves a range with no end: a safe program does without.
+        let seldom = if self.safe { 64 } else { 4 };
+        let back = if base == 10 { self.slips(40) } else { self.choices.once_in(seldom) };
         if back {
             self.alu(BinaryOp::Add, Width::W64, address, Operand::Imm(far));
             self.alu(BinaryOp::Sub, Width::W64, address, Operand::Reg(reg(index)));
@@ -41,7 +43,7 @@ impl<C: Choices> Generator<'_, C> {
         self.address(VALUE_AT, index, address, below);
         let slack = far - below + i32::from(self.slips(20));
         let mut offset = if slack > 0 { self.choices.below(slack as u32 + 1) as i32 } else { 0 };
-        if self.choices.once_in(4) {
+        if self.choices.once_in(if self.safe { 64 } else { 4 }) {
             // As far as a verifier may let it that believes too small a bound.
             offset += self.choices.below(below as u32 + 1) as i32;
         }

@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod edges;
 mod loops;
 mod memory;
 mod numbers;
@@ -36,15 +37,26 @@ pub struct NumberIterator {
     pub destroy: i32,
 }
 
-/// A random program. Half of them avoid obvious mistakes, the others make some now and then.
+/// A random program. Two in three avoid obvious mistakes, the others make some now and then.
 pub fn random_program(choices: &mut impl Choices, iterator: Option<NumberIterator>) -> Candidate {
-    let program_type = if choices.once_in(3) { ProgramType::SchedCls } else { ProgramType::Xdp };
     let careful = !choices.once_in(3);
+    program(choices, iterator, careful, false)
+}
+
+/// A random program that is usually accepted: it makes no mistakes on purpose, and most numbers that move pointers are
+/// compared with their limit once more.
+pub fn safe_program(choices: &mut impl Choices, iterator: Option<NumberIterator>) -> Candidate {
+    program(choices, iterator, true, true)
+}
+
+fn program(choices: &mut impl Choices, iterator: Option<NumberIterator>, careful: bool, safe: bool) -> Candidate {
+    let program_type = if choices.once_in(3) { ProgramType::SchedCls } else { ProgramType::Xdp };
     let mut generator = Generator {
         choices,
         iterator,
         program_type,
         careful,
+        safe,
         may_leave: true,
         insns: Vec::new(),
         set: 0,
@@ -134,6 +146,8 @@ struct Generator<'c, C> {
     program_type: ProgramType,
     /// Makes no mistakes on purpose.
     careful: bool,
+    /// Makes sure that numbers are within their bounds.
+    safe: bool,
     /// Nothing is held that must be given back before the program ends.
     may_leave: bool,
     insns: Vec<Insn>,
@@ -343,6 +357,12 @@ impl<C: Choices> Generator<'_, C> {
     }
 
     fn statement(&mut self, depth: u32) {
+        if self.safe && self.choices.once_in(8) {
+            return self.edge();
+        }
+        if self.safe && self.choices.once_in(200) {
+            return self.trap();
+        }
         match self.choices.below(34) {
             0..=6 => self.arithmetic(),
             7..=8 => self.narrow(),

@@ -122,6 +122,17 @@ impl<C: Choices> Generator<'_, C> {
             let (imm, width) = (1 + self.choices.below(15) as i32, self.choices.one_of(&W));
             self.alu(op, width, register, Operand::Imm(imm));
         }
+        self.make_sure(register, below);
+    }
+
+    /// A comparison that leaves no doubt, where programs are to be safe; now and then they are not.
+    pub(super) fn make_sure(&mut self, register: u8, below: i32) {
+        if !self.safe || self.choices.once_in(16) {
+            return;
+        }
+        let inside = self.jump_if(Condition::Le, Width::W64, register, Operand::Imm(below));
+        self.set_number(register, below);
+        self.land(inside);
     }
 
     /// Brings a number into fewer than are allowed, and makes it larger again.
@@ -192,6 +203,7 @@ impl<C: Choices> Generator<'_, C> {
         if self.slips(12) {
             self.arithmetic();
         }
+        self.make_sure(index, below);
         (index, self.other(index))
     }
 }

@@ -42,15 +42,19 @@ pub struct KernelObject {
 }
 
 impl KernelObject {
-    /// Where an extern is in the first of `types` that has it; `None` too for externs without a type.
-    pub fn find(external: &ExternSpec, types: &[Arc<Btf>]) -> Option<KernelObject> {
+    /// Where an extern is in the first of `types` that has it; `None` too for externs without a type. The first of `types` are
+    /// the kernel's own, those of its modules follow: their place is the index in `fd_array`. `descriptor` gives the file
+    /// descriptor of a place.
+    pub fn find(external: &ExternSpec, types: &[Arc<Btf>], descriptor: impl Fn(usize) -> i32) -> Option<KernelObject> {
         let kind = match external.kind {
             ExternKind::Function { .. } => Kind::Function,
             ExternKind::Variable { .. } => Kind::Variable,
             ExternKind::Address | ExternKind::Kconfig { .. } => return None,
         };
-        let id = types.iter().find_map(|btf| btf.find(kind, external.kernel_name()))?;
-        Some(KernelObject { id, btf_fd: 0, fd_array_index: 0 })
+        let found = |(at, btf): (usize, &Arc<Btf>)| Some((at, btf.find(kind, external.kernel_name())?));
+        let (at, id) = types.iter().enumerate().find_map(found)?;
+        let btf_fd = if at == 0 { 0 } else { descriptor(at) };
+        Some(KernelObject { id, btf_fd, fd_array_index: i16::try_from(at).ok()? })
     }
 }
 
@@ -152,4 +156,36 @@ impl ProgramSpec {
 
 fn external(object: &ObjectSpec, index: ExternIndex) -> Result<&ExternSpec, LinkProblem> {
     object.externs.get(index.0).ok_or_else(|| LinkProblem::Instruction("its extern is not this object's".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_btf::{BtfBuilder, IntEncoding};
+
+    fn types(builder: BtfBuilder, function: &str) -> Arc<Btf> {
+        let mut builder = builder;
+        let int = builder.int("int", 4, IntEncoding::SIGNED);
+        let prototype = builder.prototype(int, &[]);
+        builder.function(function, prototype, skep_btf::FunctionLinkage::Static);
+        Arc::new(builder.build().expect("a BTF"))
+    }
+
+    #[test]
+    fn functions_of_modules_are_named_by_index_and_descriptor() {
+        let kernel = types(BtfBuilder::new(), "in_kernel");
+        let modules = ["in_first", "in_second"].map(|name| types(BtfBuilder::split(kernel.clone()), name));
+        let [first, second] = modules;
+        let all = [kernel, first, second];
+        let find = |name: &str| {
+            let kind = ExternKind::Function { func: TypeId(1), prototype: TypeId(1) };
+            let external = ExternSpec { name: name.to_owned(), weak: false, kind };
+            let found = KernelObject::find(&external, &all, |place| 100 + place as i32)?;
+            Some((found.id.0, found.btf_fd, found.fd_array_index))
+        };
+        assert_eq!(find("in_kernel"), Some((3, 0, 0)));
+        assert_eq!(find("in_first"), Some((6, 101, 1)));
+        assert_eq!(find("in_second___flavor"), Some((6, 102, 2)));
+        assert_eq!(find("nowhere"), None);
+    }
 }

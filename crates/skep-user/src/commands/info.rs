@@ -1,7 +1,7 @@
 //! `BPF_OBJ_GET_INFO_BY_FD`.
 
 use crate::kernel::UserKernel;
-use crate::objects::{BtfObject, Map, Object, Program};
+use crate::objects::{BtfObject, LoadRecord, Map, Object, Program};
 use skep_abi::command::{
     BtfInfo, Failure, InfoRequest, LinkBuffers, LinkInfo, MapInfo, ObjGetInfoByFd, ProgramBuffers, ProgramInfo, Reply,
 };
@@ -113,7 +113,7 @@ fn program_info(program: &Program) -> ProgramInfo {
         run_time_ns,
         run_cnt,
         verified_insns: record.verified_insns,
-        attach_btf_obj_id: if record.attach_btf_id == 0 { 0 } else { crate::kernel::KERNEL_BTF_ID },
+        attach_btf_obj_id: attach_btf(record),
         attach_btf_id: record.attach_btf_id,
         ..ProgramInfo::default()
     }
@@ -134,4 +134,13 @@ fn fill_program_buffers(program: &Program, buffers: ProgramBuffers<'_>) {
     let functions = record.subprograms.len().max(1);
     let tags: Vec<u8> = std::iter::repeat_n(program.tag, functions).flatten().collect();
     copy(&tags, buffers.prog_tags);
+}
+
+/// The BTF in which the attach target stands.
+fn attach_btf(record: &LoadRecord) -> u32 {
+    match &record.attached_to {
+        _ if record.attach_btf_id == 0 => 0,
+        Some(program) => program.btf.as_ref().map_or(0, |btf| btf.id),
+        None => crate::kernel::KERNEL_BTF_ID,
+    }
 }

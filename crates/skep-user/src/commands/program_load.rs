@@ -16,7 +16,7 @@ use skep_btf::TypeId;
 use skep_engine::{Executable, LinkError, Linker as _, Mode};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
-    AttachTarget, Claims, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Reason, Rejection, Verified, verify,
+    AttachTarget, Claims, Extent, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
 };
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
@@ -29,6 +29,9 @@ const MAP_FD: u8 = 1;
 const MAP_VALUE: u8 = 2;
 const MAP_INDEX: u8 = 5;
 const MAP_INDEX_VALUE: u8 = 6;
+/// A call, and what marks it as one of a kernel function.
+const CALL: u8 = 0x85;
+const KFUNC_CALL: u8 = 2;
 
 /// Licences that the kernel takes for compatible with the GPL.
 const GPL_COMPATIBLE: [&[u8]; 6] =
@@ -42,6 +45,7 @@ struct Request {
     program_type: ProgramType,
     attach_type: Option<AttachType>,
     attach_target: Option<AttachTarget>,
+    attached_to: Option<Arc<Program>>,
     gpl_compatible: bool,
     flags: ProgramFlags,
     insns: Vec<Slot>,
@@ -75,8 +79,8 @@ impl UserKernel {
         program_log::check(command.log_buf, command.log_level)?;
         let name = super::check_name(command.prog_name)?;
         let loaded = self.load_request(&command).and_then(|request| {
-            let result = self.verify(&request, command.log_level);
-            self.link(request, result)
+            let (result, claims) = self.verify(&request, command.log_level);
+            self.link(request, result, claims)
         });
         let (program, log) = match loaded {
             Ok((make, log)) => (Ok(make), log),
@@ -110,7 +114,12 @@ impl UserKernel {
         }
         let program_type = ProgramType::from_number(command.prog_type).ok_or(Errno::EINVAL)?;
         let attach_type = check_attach_type(program_type, command.expected_attach_type)?;
-        let attach_target = self.attach_target(program_type, attach_type, command)?;
+        let attached_to = match command.attach_prog_fd {
+            0 => None,
+            fd => Some(self.descriptors.program(fd)?),
+        };
+        let attach_target =
+            self.attach_target(program_type, attach_type, command.attach_btf_id, attached_to.as_deref())?;
         let btf = match command.prog_btf_fd {
             0 => None,
             fd => Some(self.descriptors.btf(fd)?).filter(|btf| !btf.is_kernel()),
@@ -118,12 +127,14 @@ impl UserKernel {
         let (functions, func_info) = read_functions(command, btf.as_deref())?;
         let (lines, line_info) = read_lines(command, btf.as_deref(), insns.len())?;
         let tag = tag(&insns);
+        self.check_module_calls(&insns, command.fd_array)?;
         let insns = resolve_indices(insns, command.fd_array)?;
         let maps = self.maps_of(&insns)?;
         Ok(Request {
             program_type,
             attach_type,
             attach_target,
+            attached_to,
             gpl_compatible: is_gpl_compatible(license),
             flags: command.prog_flags,
             insns,
@@ -142,9 +153,10 @@ impl UserKernel {
         &self,
         program_type: ProgramType,
         attach_type: Option<AttachType>,
-        command: &ProgLoad<'_>,
+        id: u32,
+        of: Option<&Program>,
     ) -> Result<Option<AttachTarget>, Refusal> {
-        if command.attach_btf_id == 0 {
+        if id == 0 {
             let typed =
                 matches!(program_type.info().context, ContextInfo::Btf) && program_type != ProgramType::StructOps;
             if typed {
@@ -152,15 +164,31 @@ impl UserKernel {
             }
             return Ok(None);
         }
-        if command.attach_prog_fd != 0 || attach_type == Some(AttachType::StructOps) {
+        let id = TypeId(id);
+        if let Some(program) = of {
+            return function_of_program(program_type, program, id).map(Some);
+        }
+        if attach_type == Some(AttachType::StructOps) {
             return Err(Errno::EOPNOTSUPP.into());
         }
-        let id = TypeId(command.attach_btf_id);
         let btf = &self.kernel_btf.btf;
         if btf.get(id).is_none() {
             return Err(refuse(Errno::EINVAL, format!("attach_btf_id {} is not found\n", id.0)));
         }
-        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None }))
+        Ok(Some(AttachTarget { name: btf.name(id).to_owned(), id, interface: None, program: None }))
+    }
+
+    /// This kernel has no modules: what calls name as one is something else. (Calls without an array are the verifier's to
+    /// refuse.)
+    fn check_module_calls(&self, insns: &[Slot], fd_array: &[u8]) -> Result<(), Refusal> {
+        let names_module = |slot: &&Slot| slot.opcode == CALL && slot.src == KFUNC_CALL && slot.offset > 0;
+        let Some(slot) = insns.iter().find(names_module).filter(|_| !fd_array.is_empty()) else { return Ok(()) };
+        let place = usize::from(slot.offset.unsigned_abs()) * 4;
+        let fd = fd_array.get(place..).and_then(|bytes| bytes.first_chunk()).ok_or(Errno::EFAULT)?;
+        match self.descriptors.btf(i32::from_ne_bytes(*fd)) {
+            Ok(_) => Err(refuse(Errno::EINVAL, "BTF fd for kfunc is not a module BTF\n")),
+            Err(errno) => Err(refuse(errno, "invalid module BTF fd specified\n")),
+        }
     }
 
     /// The maps that instructions name, each once.
@@ -183,8 +211,18 @@ impl UserKernel {
         Ok(maps)
     }
 
-    fn verify(&self, request: &Request, log_level: u32) -> Result<Verified, Box<Rejection>> {
-        self.as_verifier_sees(request, log_level, |program, options| verify(program, options).map_err(Box::new))
+    /// The verdict; in the paranoid mode with what is claimed of the program, unless that is too much.
+    fn verify(&self, request: &Request, log_level: u32) -> (Result<Verified, Box<Rejection>>, Option<Arc<Claims>>) {
+        if self.config.mode != Mode::Paranoid {
+            let verdict = self.as_verifier_sees(request, log_level, |program, options| verify(program, options));
+            return (verdict.map_err(Box::new), None);
+        }
+        match self.as_verifier_sees(request, log_level, |program, options| Claims::of(program, options)) {
+            Ok((verified, claims)) => {
+                (Ok(verified), Some(claims).filter(|c| c.extent() != Extent::Nothing).map(Arc::new))
+            }
+            Err(rejection) => (Err(Box::new(rejection)), None),
+        }
     }
 
     /// Hands a request to the verifier.
@@ -210,6 +248,7 @@ impl UserKernel {
             sleepable: request.flags.contains(ProgramFlags::SLEEPABLE),
             xdp_has_frags: request.flags.contains(ProgramFlags::XDP_HAS_FRAGS),
             maps: &facts,
+            modules: &[],
             btf,
         };
         let options = Options {
@@ -226,29 +265,13 @@ impl UserKernel {
         verify(&program, &options)
     }
 
-    /// What the verifier claims of a program that it accepts. Nothing where exploring it completely takes too much, or
-    /// where a pointer that nobody uses goes too far; any other refusal then is a fault of the verifier, which ended paths that it should have followed.
-    fn claims(&self, request: &Request) -> Result<Option<Arc<Claims>>, Refusal> {
-        let claims =
-            self.as_verifier_sees(request, 0, |program, options| Claims::of(program, options).map_err(Box::new));
-        match claims {
-            Ok((_, claims)) => Ok(claims.is_complete().then(|| Arc::new(claims))),
-            Err(rejection) if rejection.errno == Errno::E2BIG.0 => Ok(None),
-            // A path that ended may move pointers anywhere: no path that goes on like it accesses anything there.
-            Err(rejection) if rejection.reason == Reason::FarPointer => Ok(None),
-            Err(rejection) => {
-                let message = format!("accepted, but refused when explored completely: {}\n", rejection.message);
-                Err(refuse(Errno::EFAULT, message))
-            }
-        }
-    }
-
     /// Makes the program ready to run; its id and name come later.
-    fn link(&self, request: Request, verified: Result<Verified, Box<Rejection>>) -> Result<(Program, String), Refusal> {
-        let claims = match &verified {
-            Ok(_) if self.config.mode == Mode::Paranoid => self.claims(&request)?,
-            _ => None,
-        };
+    fn link(
+        &self,
+        request: Request,
+        verified: Result<Verified, Box<Rejection>>,
+        claims: Option<Arc<Claims>>,
+    ) -> Result<(Program, String), Refusal> {
         let maps: Vec<(i32, Arc<Map>)> = request.maps.iter().map(|(fd, map)| (*fd, map.map().clone())).collect();
         let traits = TailCallTraits {
             program_type: request.program_type,
@@ -269,6 +292,7 @@ impl UserKernel {
             func_info: request.func_info,
             line_info: request.line_info,
             attach_btf_id: request.attach_target.as_ref().map_or(0, |target| target.id.0),
+            attached_to: request.attached_to,
             ..LoadRecord::default()
         };
         let (executable, maps, log) = match verified {
@@ -290,6 +314,7 @@ impl UserKernel {
                 record.insns = verified.insns().to_vec();
                 record.buffer_use = verified.buffer_use();
                 record.subprograms = verified.subprograms().to_vec();
+                record.functions = verified.functions().to_vec();
                 (executable, maps, verified.log().to_owned())
             }
             Err(rejection) if self.config.accept_unverified && self.config.mode == Mode::Sandbox => {
@@ -316,6 +341,21 @@ impl UserKernel {
         };
         Ok((program, log))
     }
+}
+
+/// A function of a loaded program, to be replaced or watched.
+fn function_of_program(program_type: ProgramType, program: &Program, id: TypeId) -> Result<AttachTarget, Refusal> {
+    if program_type != ProgramType::Tracing && !program_type.info().extends_programs {
+        return Err(Errno::EINVAL.into());
+    }
+    let program = program.as_target();
+    let name = match program.btf.as_deref() {
+        Some(btf) if btf.get(id).is_none() => {
+            return Err(refuse(Errno::EINVAL, format!("attach_btf_id {} is invalid\n", id.0)));
+        }
+        btf => btf.map_or("", |btf| btf.name(id)).to_owned(),
+    };
+    Ok(AttachTarget { name, id, interface: None, program: Some(Arc::new(program)) })
 }
 
 fn refusal_of(rejection: Rejection) -> Refusal {

@@ -9,7 +9,7 @@ use skep_abi::program_type::ProgramType;
 use skep_btf::TypeId;
 use skep_engine::Executable;
 use skep_isa::Slot;
-use skep_verifier::{BufferUse, Subprogram};
+use skep_verifier::{BufferUse, Claims, FunctionTraits, Subprogram, TargetProgram};
 use std::sync::{Arc, Mutex};
 
 /// What a tail call must not change.
@@ -38,14 +38,18 @@ pub(crate) struct LoadRecord {
     pub(crate) insns: Vec<Slot>,
     /// Its functions.
     pub(crate) subprograms: Vec<Subprogram>,
+    /// What whoever replaces or watches one of its functions must know.
+    pub(crate) functions: Vec<FunctionTraits>,
     /// What whoever attaches it must have for it.
     pub(crate) buffer_use: BufferUse,
     /// `struct bpf_func_info` records of 8 bytes.
     pub(crate) func_info: Vec<u8>,
     /// `struct bpf_line_info` records of 16 bytes.
     pub(crate) line_info: Vec<u8>,
-    /// Type of the attach target in the kernel's BTF.
+    /// Type of the attach target, in the kernel's BTF or that of `attached_to`.
     pub(crate) attach_btf_id: u32,
+    /// The program whose function it replaces or watches.
+    pub(crate) attached_to: Option<Arc<Program>>,
 }
 
 /// A loaded program.
@@ -75,6 +79,11 @@ impl Program {
         self.id
     }
 
+    /// What the verifier claims about it; only a kernel whose engine is paranoid knows that.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.executable.claims()
+    }
+
     /// Its name, at most 15 characters.
     pub fn name(&self) -> String {
         self.name.to_text()
@@ -95,6 +104,11 @@ impl Program {
         self.attach_target.as_ref().map(|(name, _)| name.as_str())
     }
 
+    /// Whether it runs as machine code.
+    pub fn is_compiled(&self) -> bool {
+        self.executable.is_compiled()
+    }
+
     /// The first eight bytes of the hash of its instructions.
     pub fn tag(&self) -> [u8; 8] {
         self.tag
@@ -103,6 +117,22 @@ impl Program {
     /// How often it ran, and how many nanoseconds that took, while statistics were on.
     pub fn run_statistics(&self) -> (u64, u64) {
         self.statistics.read()
+    }
+
+    /// What programs that replace or watch one of its functions are verified against.
+    pub(crate) fn as_target(&self) -> TargetProgram {
+        let is_extension = self.program_type().info().extends_programs;
+        let attached_to = self.record.attached_to.as_deref();
+        // Extensions of extensions are not loaded: one step leads to the program that is extended.
+        let rules = attached_to.filter(|_| is_extension).unwrap_or(self);
+        TargetProgram {
+            program_type: rules.program_type(),
+            attach_type: rules.attach_type,
+            is_extension,
+            traces_program: attached_to.is_some() && !is_extension,
+            btf: self.btf.as_ref().map(|object| object.btf.clone()),
+            functions: self.record.functions.clone(),
+        }
     }
 
     /// What it shares with programs it may tail-call.

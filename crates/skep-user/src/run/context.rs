@@ -3,6 +3,7 @@
 use super::Packet;
 use crate::memory::{Buffer, Shared};
 use skep_abi::program_type::{ContextField, ContextInfo, ProgramType};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Memory that a sandboxed run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub trait Context: sealed::Sealed {
     fn lend(&self) -> Vec<Lent>;
 
     /// Whether it is a context of that shape, so that a verified program may trust it.
-    fn fits(&self, info: &ContextInfo) -> bool;
+    fn fits(&self, info: &'static ContextInfo) -> bool;
 
     /// The packet, where there is one.
     fn packet(&mut self) -> Option<&mut Packet> {
@@ -77,13 +78,21 @@ pub struct StructContext {
     fields: &'static [ContextField],
     memory: Buffer,
     packet: Option<Packet>,
+    /// Address of the shape that it was found to fit last.
+    fitted: AtomicUsize,
 }
 
 impl StructContext {
     /// A context of that shape, all zero, without a packet. `None` if the shape is no struct.
     pub fn new(info: &'static ContextInfo) -> Option<StructContext> {
         let ContextInfo::Struct { fields, .. } = info else { return None };
-        Some(StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None })
+        Some(StructContext {
+            info,
+            fields,
+            memory: Buffer::new(info.running_size()),
+            packet: None,
+            fitted: AtomicUsize::new(0),
+        })
     }
 
     /// The next packet: the fields are zeroed, the pointers and `len` set.
@@ -122,8 +131,9 @@ impl StructContext {
 
 impl Context for StructContext {
     /// Types may share a struct and differ in its pointers, for which slots are made: those must be the same.
-    fn fits(&self, info: &ContextInfo) -> bool {
-        if std::ptr::eq(self.info, info) {
+    fn fits(&self, info: &'static ContextInfo) -> bool {
+        let asked = std::ptr::from_ref(info) as usize;
+        if self.fitted.load(Relaxed) == asked {
             return true;
         }
         let (ContextInfo::Struct { name: own, .. }, ContextInfo::Struct { name: other, fields, .. }) =
@@ -134,7 +144,11 @@ impl Context for StructContext {
         let slots = |info: &ContextInfo, fields: &[ContextField]| -> Vec<_> {
             fields.iter().filter_map(|field| Some((field.offset, info.pointer_slot(field.offset)?))).collect()
         };
-        own == other && slots(self.info, self.fields) == slots(info, fields)
+        let fits = own == other && slots(self.info, self.fields) == slots(info, fields);
+        if fits {
+            self.fitted.store(asked, Relaxed);
+        }
+        fits
     }
 
     fn address(&self) -> u64 {
@@ -239,7 +253,7 @@ impl Context for PlainContext {
         [own].into_iter().chain(self.behind.iter().copied()).collect()
     }
 
-    fn fits(&self, info: &ContextInfo) -> bool {
+    fn fits(&self, info: &'static ContextInfo) -> bool {
         let enough = room(info).is_some_and(|room| room <= self.memory.bytes().len());
         enough && (self.typed || !matches!(info, ContextInfo::Btf))
     }
@@ -251,7 +265,13 @@ impl StructContext {
     pub(crate) fn of(program_type: ProgramType) -> StructContext {
         let info = &program_type.info().context;
         let fields: &[ContextField] = if let ContextInfo::Struct { fields, .. } = info { fields } else { &[] };
-        StructContext { info, fields, memory: Buffer::new(info.running_size()), packet: None }
+        StructContext {
+            info,
+            fields,
+            memory: Buffer::new(info.running_size()),
+            packet: None,
+            fitted: AtomicUsize::new(0),
+        }
     }
 
     /// A copy of the packet as it is now.

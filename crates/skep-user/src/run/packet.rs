@@ -6,6 +6,9 @@ use skep_abi::errno::Errno;
 /// Room before an XDP frame (Linux: `XDP_PACKET_HEADROOM`).
 pub const XDP_HEADROOM: usize = 256;
 
+/// What Linux keeps at the beginning of that room (`struct xdp_frame`): neither packet nor metadata get there.
+pub(crate) const XDP_FRAME_INFO: usize = 40;
+
 /// Bytes behind an XDP frame that Linux keeps for itself (`struct skb_shared_info`).
 const SHARED_INFO: usize = 320;
 
@@ -110,12 +113,12 @@ impl Packet {
         [self.meta, self.data, self.end].map(|offset| base + offset as u64)
     }
 
-    /// Moves the start, as `bpf_xdp_adjust_head`; metadata moves along. `false` if it would leave the memory or make the
+    /// Moves the start, as `bpf_xdp_adjust_head`; metadata moves along. `false` if it would leave its room or make the
     /// packet shorter than an Ethernet header.
     pub(crate) fn adjust_head(&mut self, delta: i32) -> bool {
         let meta_len = self.data - self.meta;
         let Some(data) = self.data.checked_add_signed(delta as isize) else { return false };
-        if data < meta_len || data + 14 > self.end {
+        if data < XDP_FRAME_INFO + meta_len || data + 14 > self.end {
             return false;
         }
         if meta_len > 0 {
@@ -145,7 +148,7 @@ impl Packet {
     /// EINVAL outside of the memory before the packet, EACCES for a length that metadata cannot have.
     pub(crate) fn adjust_meta(&mut self, delta: i32) -> Result<(), Errno> {
         let meta = self.meta.checked_add_signed(delta as isize).ok_or(Errno::EINVAL)?;
-        let len = self.data.checked_sub(meta).ok_or(Errno::EINVAL)?;
+        let len = self.data.checked_sub(meta).filter(|_| meta >= XDP_FRAME_INFO).ok_or(Errno::EINVAL)?;
         if len > LARGEST_META || !len.is_multiple_of(4) {
             return Err(Errno::EACCES);
         }

@@ -531,6 +531,26 @@ pub(crate) const CASES: &[Case] = &[
          exit",
     ),
     case(
+        "all the room before an XDP packet",
+        Xdp,
+        "r6 = r1
+         r7 = map[results][0]+0 ll
+         r2 = -217
+         call xdp_adjust_head
+         *(u64 *)(r7 + 0) = r0
+         r1 = r6
+         r2 = -216
+         call xdp_adjust_head
+         *(u64 *)(r7 + 8) = r0
+         r1 = r6
+         r2 = -4
+         call xdp_adjust_meta
+         *(u64 *)(r7 + 16) = r0
+         r1 = r6
+         call xdp_get_buff_len
+         exit",
+    ),
+    case(
         "bytes of an XDP packet",
         Xdp,
         "r6 = r1

@@ -10,6 +10,7 @@ use crate::domain::dynptr::Dynptr;
 use crate::domain::register::{BufferKind, Kind, MapRef, ObjectRef, PointerFlags, Register, type_name};
 use crate::domain::stack::{StackSlot, position};
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
@@ -228,7 +229,7 @@ impl Verifier<'_> {
 
     /// The arguments of a helper in programs of this type.
     pub(crate) fn helper_args(&self, helper: &'static HelperProto) -> &'static [ArgKind] {
-        helper.args_in(self.program.program_type)
+        helper.args_in(self.program_type)
     }
 
     /// The kind of one argument; what a socket map holds are sockets.
@@ -469,7 +470,9 @@ impl Verifier<'_> {
         }
         let Some(pointer) = Reg::new(index as u8) else { return Ok(()) };
         let bytes = size.value.umax as u32;
-        self.values.mark(size.origin);
+        if !is_planted(Fault::SizeNotPrecise) {
+            self.values.mark(size.origin);
+        }
         let start = *state.register(pointer);
         if start.is_null() && (*or_null || zero) && bytes == 0 {
             self.values.mark(start.origin);

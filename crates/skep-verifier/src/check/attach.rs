@@ -10,7 +10,7 @@ use crate::verifier::Verifier;
 impl Verifier<'_> {
     /// Whether such a program may be attached where it says.
     pub(crate) fn check_attach(&self) -> Check {
-        let (sleepable, attach_type) = (self.program.sleepable, self.program.attach_type);
+        let (sleepable, attach_type) = (self.program.sleepable, self.attach_type);
         if self.info.always_sleepable && !sleepable {
             return Err(Refusal::new(EINVAL, "Syscall programs can only be sleepable").of(Reason::Sleeping));
         }
@@ -18,6 +18,8 @@ impl Verifier<'_> {
             let which = "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
             return Err(Refusal::new(EINVAL, which).of(Reason::Sleeping));
         }
+        self.check_interface()?;
+        self.check_target_program()?;
         let Some(target) = self.program.attach_target.as_ref().filter(|_| crate::tables::is_hook(attach_type)) else {
             return Ok(());
         };

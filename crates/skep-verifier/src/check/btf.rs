@@ -19,12 +19,14 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    /// The BTF behind a descriptor: 0 is the kernel's own.
-    pub(crate) fn btf_by_fd(&self, fd: i32) -> Check<&'a Btf> {
-        if fd != 0 {
-            return Err(Refusal::unsupported("variables of kernel modules"));
+    /// A type by its id in the BTF behind a descriptor: 0 is the kernel's own.
+    pub(crate) fn type_by_fd(&self, id: u32, fd: i32) -> Check<TypeId> {
+        let modules = self.program.modules;
+        match modules.iter().position(|module| module.fd == fd) {
+            _ if fd == 0 => Ok(TypeId(id)),
+            Some(at) => Ok(crate::modules::number(modules, at, TypeId(id))),
+            None => Err(Refusal::new(EINVAL, "invalid module BTF object FD specified.")),
         }
-        self.kernel_btf()
     }
 
     /// A pointer to a kernel struct by name.

@@ -78,7 +78,9 @@ impl Verifier<'_> {
 
     /// Licence, program type and privileges.
     fn check_may_call(&self, helper: &HelperProto) -> Check {
-        if !tables::may_call(self.info, helper, self.program.attach_type, self.options.capabilities) {
+        let has = self.interface_has_helper(helper);
+        let has = has.unwrap_or_else(|| self.info.has_helper(self.attach_type, helper.name));
+        if !has || !tables::loader_may_call(helper, self.options.capabilities) {
             return Err(Refusal::new(
                 EINVAL,
                 format!("program of this type cannot use helper bpf_{}#{}", helper.name, helper.id),
@@ -118,7 +120,7 @@ impl Verifier<'_> {
         let about = self.maps.facts(map);
         let info = tables::map_info(about.map_type);
         let fits = info.helpers.contains(&helper.name)
-            && tables::may_change_sockets(self.info, self.program.attach_type, info, helper);
+            && tables::may_change_sockets(self.info, self.attach_type, info, helper);
         if !fits && helper.flags.contains(HelperFlags::TAIL_CALL) {
             return invalid("expected prog array map for tail call");
         }

@@ -12,7 +12,7 @@ use skep_btf::{Type, TypeId};
 impl Verifier<'_> {
     /// The kernel's own struct of the context.
     pub(crate) fn kernel_context(&self) -> Check<Register> {
-        let name = self.program.program_type.kernel_context();
+        let name = self.program_type.kernel_context();
         let name = name.ok_or_else(|| Refusal::new(EINVAL, "the context is no struct of the kernel"))?;
         Ok(self.kernel_object(name)?.with_flags(PointerFlags::TRUSTED))
     }

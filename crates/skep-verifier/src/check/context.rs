@@ -2,6 +2,7 @@
 
 use super::memory::{Access, MAX_OFFSET};
 use crate::domain::register::{BufferKind, Kind, PointerFlags, Register};
+use crate::domain::state::State;
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal};
 use crate::verifier::Verifier;
@@ -9,7 +10,13 @@ use skep_abi::program_type::{ContextInfo, FieldKind};
 use skep_abi::socket::SocketKind;
 
 impl Verifier<'_> {
-    pub(crate) fn check_context_access(&mut self, base: &Register, offset: i32, access: &Access) -> Check<Register> {
+    pub(crate) fn check_context_access(
+        &mut self,
+        state: &State,
+        base: &Register,
+        offset: i32,
+        access: &Access,
+    ) -> Check<Register> {
         if let ContextInfo::Buffer = self.info.context {
             return self.check_buffer_access(base, offset, access);
         }
@@ -36,8 +43,9 @@ impl Verifier<'_> {
                 }
                 Err(invalid_access(offset, access.size))
             }
-            ContextInfo::Btf => self.check_btf_context(offset, access),
-            ContextInfo::Target => Err(Refusal::unsupported("programs that replace functions of others")),
+            ContextInfo::Btf => self.check_btf_context(state, offset, access),
+            // No program is attached to nothing: the target gave the context before any instruction was looked at.
+            ContextInfo::Target => Err(invalid_access(offset, access.size)),
             ContextInfo::Buffer => Ok(Register::UNKNOWN),
         }
     }
@@ -56,7 +64,7 @@ impl Verifier<'_> {
         let write = access.mode.is_write();
         let field = u32::try_from(offset).ok().and_then(|offset| {
             let size = access.size as u8;
-            self.info.context.field(offset, size, write, self.program.attach_type, self.is_privileged())
+            self.info.context.field(offset, size, write, self.attach_type, self.is_privileged())
         });
         match field {
             None => Err(invalid_access(offset, access.size)),

@@ -67,7 +67,7 @@ impl Verifier<'_> {
         let mut dynptr = Dynptr { kind, id: self.new_id(), reference: shares };
         if kind.is_referenced() && shares == 0 {
             dynptr.reference = self.new_id();
-            state.references.push(Reference { id: dynptr.reference, slot: state.slot });
+            state.references.push(Reference::new(dynptr.reference, state.slot));
         }
         state.put_dynptr(frame, first, dynptr);
         self.mark_stack_written(state, frame, halves(first));

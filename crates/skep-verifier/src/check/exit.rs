@@ -6,7 +6,7 @@ use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::verifier::Verifier;
 use skep_abi::program_type::ReturnRange;
-use skep_btf::Type;
+use skep_btf::{Type, TypeId};
 use skep_isa::Reg;
 
 /// What the attach target does with the program's result.
@@ -16,6 +16,8 @@ enum TargetResult {
     Ignored,
     /// It takes only these.
     Only(ReturnRange),
+    /// An object of this type, or NULL.
+    Object(TypeId),
     /// What programs of the type may return.
     AsType,
 }
@@ -23,7 +25,8 @@ enum TargetResult {
 impl Verifier<'_> {
     /// `exit` in the outermost function.
     pub(crate) fn end_program(&mut self, state: &mut State) -> Check {
-        self.check_nothing_held(state, "BPF_EXIT instruction in main prog")?;
+        let handed_over = self.reference_of_result(state);
+        self.check_nothing_else_held(state, handed_over, "BPF_EXIT instruction in main prog")?;
         self.check_program_result(state, Reg::R0)
     }
 
@@ -43,6 +46,12 @@ impl Verifier<'_> {
         if target == TargetResult::Ignored {
             return Ok(());
         }
+        if let TargetResult::Object(ty) = target
+            && self.exception_callback != Some(subprogram)
+            && self.hands_over(&result, ty)
+        {
+            return self.check_unmoved(&result);
+        }
         if !result.is_initialised() {
             return Err(Refusal::new(crate::refusal::EACCES, format!("R{number} !read_ok"))
                 .of(Reason::UninitialisedRegister)
@@ -53,7 +62,8 @@ impl Verifier<'_> {
         }
         let range = match target {
             TargetResult::Only(range) => Some(range),
-            _ => crate::tables::return_range(self.info, self.program.attach_type),
+            TargetResult::Object(_) => Some(ReturnRange::only(0)),
+            _ => crate::tables::return_range(self.info, self.attach_type),
         };
         let Some(range) = range else { return Ok(()) };
         if !result.is_scalar() {
@@ -73,7 +83,7 @@ impl Verifier<'_> {
 
     /// What the target, as its BTF describes it, does with the result.
     fn target_result(&self) -> Check<TargetResult> {
-        let attach_type = self.program.attach_type;
+        let attach_type = self.attach_type;
         if !crate::tables::result_follows_target(self.info, attach_type) {
             return Ok(TargetResult::AsType);
         }
@@ -83,7 +93,7 @@ impl Verifier<'_> {
             return Ok(only.map_or(TargetResult::Ignored, TargetResult::Only));
         }
         match btf.resolve(prototype.ret).1 {
-            Type::Pointer(_) => Err(Refusal::unsupported("implementations of functions that return pointers")),
+            Type::Pointer(_) if self.info.implements_target => Ok(TargetResult::Object(prototype.ret)),
             _ => {
                 let target = self.program.attach_target.as_ref();
                 let range = target.and_then(|target| crate::tables::range_of_target(attach_type, target));

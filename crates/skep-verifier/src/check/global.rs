@@ -146,7 +146,8 @@ impl Verifier<'_> {
         checked
     }
 
-    fn global_arguments(&self, subprogram: usize) -> Check<Vec<GlobalArgument>> {
+    /// What a function takes, by its BTF.
+    pub(crate) fn global_arguments(&self, subprogram: usize) -> Check<Vec<GlobalArgument>> {
         let program = self.program.btf.as_ref().ok_or_else(|| Refusal::new(EINVAL, "the program has no BTF"))?;
         let start = self.code.range(subprogram).start as u32;
         let function = program.functions.iter().find(|(slot, _)| *slot == start).map(|(_, id)| *id);
@@ -248,7 +249,7 @@ impl Verifier<'_> {
     /// Whether a pointer to this type is one to the context of programs of this type.
     fn is_context_argument(&self, target: TypeId) -> bool {
         let Some(program) = self.program.btf.as_ref() else { return false };
-        let names = self.program.program_type.context_names();
+        let names = self.program_type.context_names();
         let named = |id: TypeId| names.contains(&program.btf.name(id));
         // The name may be that of a typedef on the way to the struct.
         let mut at = target;

@@ -60,7 +60,7 @@ impl Verifier<'_> {
                 self.overwrite_dynptr(state, place.frame, index)?;
             }
             let id = self.new_id();
-            state.references.push(Reference { id, slot: state.slot });
+            state.references.push(Reference::new(id, state.slot));
             self.begin(state, function, place, id);
             return Ok((place, id));
         }
@@ -105,7 +105,7 @@ impl Verifier<'_> {
 
     /// Whether the program may go over the tasks of a cgroup.
     pub(crate) fn check_css_task_iterator(&self, state: &State) -> Check {
-        if state.sleepable || self.program.attach_type.is_some_and(AttachType::iterates_css_tasks) {
+        if state.sleepable || self.attach_type.is_some_and(AttachType::iterates_css_tasks) {
             return Ok(());
         }
         Reason::Sleeping.invalid("css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs")
@@ -142,10 +142,12 @@ impl Verifier<'_> {
 
     /// After a step: the path with an element waits, the path without one goes on.
     pub(crate) fn advance_iterator(&mut self, state: &mut State, slot: usize, place: IteratorPlace) -> Check {
-        let active = is_active(&state.frames[place.frame].stack, place.first);
+        let stack = &state.frames[place.frame].stack;
+        let active = is_active(stack, place.first);
+        let reference = stack.get(place.first).map_or(0, |slot| slot.spilled.reference);
         if active {
             let mut again = state.clone();
-            again.iterations = again.iterations.saturating_add(1);
+            again.count_steps(reference, |steps| steps.saturating_add(1));
             let element = again.register_mut(Reg::R0);
             element.flags -= PointerFlags::NULLABLE;
             element.id = 0;
@@ -155,6 +157,8 @@ impl Verifier<'_> {
             again.step = self.record(state.step, slot);
             self.put_aside(again, slot)?;
         }
+        // An iterator that has ended keeps no loop going.
+        state.count_steps(reference, |_| 0);
         let stack = state.stack_mut(place.frame, place.first + 1);
         for index in place.slots() {
             stack[index].spilled.kind = Kind::Iterator { ty: place.ty, active: false };

@@ -14,8 +14,7 @@ const PER_CPU_SECTION: &str = ".data..percpu";
 impl Verifier<'_> {
     /// `dst = &variable`, a two-slot load.
     pub(crate) fn kernel_variable(&self, id: u32, btf_fd: i32) -> Check<Register> {
-        let btf = self.btf_by_fd(btf_fd)?;
-        let id = TypeId(id);
+        let (btf, id) = (self.kernel_btf()?, self.type_by_fd(id, btf_fd)?);
         match btf.get(id) {
             Some(Type::Function(_)) => Ok(read_only(0)),
             Some(Type::Variable(variable)) if is_per_cpu(btf, id) => {

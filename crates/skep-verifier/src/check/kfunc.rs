@@ -88,7 +88,7 @@ impl Verifier<'_> {
     /// Program type, privileges and what is held.
     fn check_may_call_kfunc(&self, state: &State, function: &KfuncSignature) -> Check {
         let name = function.row.name;
-        if !function.row.available(self.program.program_type, self.program.attach_type) {
+        if !function.row.available(self.program_type, self.attach_type) {
             return Err(not_allowed(name));
         }
         if !state.locks.is_empty() && !function.has(KfuncFlags::ALLOWED_IN_LOCK) {
@@ -424,7 +424,7 @@ impl Verifier<'_> {
             // One id for both: the NULL check and the release.
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
-            state.references.push(Reference { id, slot: state.slot });
+            state.references.push(Reference::new(id, state.slot));
         } else if function.result == KfuncResult::Node {
             self.lend(&mut result);
         }

@@ -6,6 +6,7 @@
 use super::graph::is_node;
 use crate::cfg::Code;
 use crate::fast_call::Callee;
+use crate::modules::{self, ModuleTypes};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal};
 use skep_abi::kfunc::{self, Kfunc, KfuncFlags, KfuncRule};
@@ -101,10 +102,10 @@ impl KfuncSignature {
     }
 }
 
-/// The kernel functions that a program calls, by BTF id.
+/// The kernel functions that a program calls, by module and BTF id.
 #[derive(Debug, Default)]
 pub(crate) struct KfuncTable {
-    functions: HashMap<i32, Check<Rc<KfuncSignature>>>,
+    functions: HashMap<(i16, i32), Check<Rc<KfuncSignature>>>,
 }
 
 impl KfuncTable {
@@ -112,27 +113,26 @@ impl KfuncTable {
     ///
     /// # Errors
     /// Something that is called is no function, though no path may lead there.
-    pub(crate) fn new(code: &Code, btf: Option<&Btf>) -> Check<Self> {
+    pub(crate) fn new(code: &Code, btf: Option<&Btf>, modules: &[ModuleTypes<'_>]) -> Check<Self> {
         let mut functions = HashMap::new();
         for (slot, insn) in code.iter() {
-            let Insn::Call(CallTarget::Kfunc { id, btf: module }) = insn else { continue };
-            if *module != 0 {
-                return Err(of_a_module().at(slot));
+            let Insn::Call(CallTarget::Kfunc { id: given, btf: module }) = insn else { continue };
+            // What a loader could not resolve: only whoever gets there is refused.
+            if (*given, *module) == (0, 0) {
+                continue;
             }
-            if btf.is_some_and(|btf| function(btf, *id).is_none()) {
-                return Err(not_a_function(*id).at(slot));
+            let id = modules::callee(modules, *module, *given).map_err(|refusal| refusal.at(slot))?;
+            if btf.is_some_and(|btf| function(btf, id).is_none()) {
+                return Err(not_a_function(*given).at(slot));
             }
-            functions.entry(*id).or_insert_with(|| describe(btf, *id).map(Rc::new));
+            functions.entry((*module, *given)).or_insert_with(|| describe(btf, id).map(Rc::new));
         }
         Ok(KfuncTable { functions })
     }
 
     /// The function that a call is about.
     pub(crate) fn get(&self, id: i32, module: i16) -> Check<Rc<KfuncSignature>> {
-        if module != 0 {
-            return Err(of_a_module());
-        }
-        let known = self.functions.get(&id).cloned();
+        let known = self.functions.get(&(module, id)).cloned();
         known.unwrap_or_else(|| Err(not_a_function(id)))
     }
 
@@ -194,10 +194,6 @@ fn function(btf: &Btf, id: i32) -> Option<&Function> {
         Type::Function(function) => Some(function),
         _ => None,
     }
-}
-
-fn of_a_module() -> Refusal {
-    Refusal::unsupported("functions of kernel modules")
 }
 
 fn describe(btf: Option<&Btf>, id: i32) -> Check<KfuncSignature> {

@@ -141,9 +141,14 @@ impl Verifier<'_> {
     /// Nothing may be held where the program ends or leaves for elsewhere. What leaves a called function only may leave
     /// references behind: its caller has them.
     pub(crate) fn check_nothing_held(&self, state: &State, what: &str) -> Check {
+        self.check_nothing_else_held(state, None, what)
+    }
+
+    /// The same, but for a reference that goes to whoever called the program.
+    pub(crate) fn check_nothing_else_held(&self, state: &State, handed_over: Option<u32>, what: &str) -> Check {
         self.check_no_lock(state, what)?;
         if state.frames.len() == 1 {
-            self.check_no_reference(state, what)?;
+            self.check_no_reference(state, handed_over, what)?;
         }
         self.check_no_open_section(state, what)
     }
@@ -151,7 +156,7 @@ impl Verifier<'_> {
     /// Nothing at all may be held, in any frame, where the program is left from wherever it is.
     pub(crate) fn check_nothing_left(&self, state: &State, what: &str) -> Check {
         self.check_no_lock(state, what)?;
-        self.check_no_reference(state, what)?;
+        self.check_no_reference(state, None, what)?;
         self.check_no_open_section(state, what)
     }
 
@@ -162,11 +167,12 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn check_no_reference(&self, state: &State, what: &str) -> Check {
-        let Some(first) = state.references.first() else { return Ok(()) };
+    fn check_no_reference(&self, state: &State, handed_over: Option<u32>, what: &str) -> Check {
+        let mut left = state.references.iter().filter(|reference| Some(reference.id) != handed_over).peekable();
+        let Some(first) = left.peek().copied() else { return Ok(()) };
         let mut refusal =
             Refusal::new(EINVAL, format!("{what} would lead to reference leak")).of(Reason::UnreleasedReference);
-        for reference in &state.references {
+        for reference in left {
             refusal = refusal.after(format!("Unreleased reference id={} alloc_insn={}", reference.id, reference.slot));
         }
         Err(refusal.hint(format!("what instruction {} acquired must be released on every path", first.slot)))

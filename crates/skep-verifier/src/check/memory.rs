@@ -113,7 +113,7 @@ impl Verifier<'_> {
                 )?;
                 Ok(Register::UNKNOWN)
             }
-            Kind::Context => self.check_context_access(&base, offset, &access),
+            Kind::Context => self.check_context_access(state, &base, offset, &access),
             Kind::Packet { .. } | Kind::PacketMeta { .. } => {
                 if access.mode.is_write() && !self.may_write_packet() {
                     return Reason::ReadOnly.denied("cannot write into packet");

@@ -20,7 +20,7 @@ impl Verifier<'_> {
     ) -> Check<Register> {
         let btf = self.kernel_btf()?;
         let interface = self.program.attach_target.as_ref().and_then(|target| target.interface.as_deref());
-        let row = writable(self.program.program_type, interface);
+        let row = writable(self.program_type, interface);
         let name = btf.name(id);
         // Only objects that are certainly there.
         let held = base.reference != 0 || base.flags.contains(PointerFlags::TRUSTED);

@@ -6,6 +6,7 @@
 use super::memory::{Region, negative};
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, Refusal, denied};
 use crate::verifier::Verifier;
@@ -75,7 +76,9 @@ impl Verifier<'_> {
     pub(crate) fn forget_packet_pointers(&self, state: &mut State) {
         let moved =
             |r: &Register| r.is_packet() || r.kind == Kind::PacketEnd || r.flags.contains(PointerFlags::PACKET_SLICE);
-        state.change_each(moved, Register::forget);
+        if !is_planted(Fault::PacketPointersStay) {
+            state.change_each(moved, Register::forget);
+        }
     }
 }
 
@@ -97,7 +100,8 @@ fn widen(state: &mut State, pointer: &Register, strictly_below: bool) {
     if pointer.value.umax > MAX_PACKET_OFFSET || pointer.value.umax + fixed > MAX_PACKET_OFFSET {
         return;
     }
-    let proven = (pointer.offset + i32::from(strictly_below)) as u16;
+    let beyond = strictly_below || is_planted(Fault::PacketRangeTooFar);
+    let proven = pointer.offset as u32 + u32::from(beyond);
     let (id, kind) = (pointer.id, pointer.kind);
     let same = |r: &Register| r.id == id && std::mem::discriminant(&r.kind) == std::mem::discriminant(&kind);
     state.change_each(same, |r| {

@@ -6,6 +6,7 @@ use crate::domain::arithmetic;
 use crate::domain::register::{Kind, PointerFlags, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied};
 use crate::verifier::Verifier;
@@ -72,16 +73,18 @@ impl Verifier<'_> {
             Operands { pointer: right, number: left, swapped: true }
         };
         // Where a pointer goes depends on the number.
-        self.values.mark(operands.number.origin);
-        let result = self.moved_pointer(op, width, dst, src, &operands)?;
+        if !is_planted(Fault::PointerOffsetNotPrecise) {
+            self.values.mark(operands.number.origin);
+        }
+        let result = self.moved_pointer(state, (op, width), dst, src, &operands)?;
         state.set(dst, result);
         Ok(())
     }
 
     fn moved_pointer(
         &mut self,
-        op: BinaryOp,
-        width: Width,
+        state: &State,
+        (op, width): (BinaryOp, Width),
         dst: Reg,
         src: Operand,
         operands: &Operands,
@@ -116,7 +119,7 @@ impl Verifier<'_> {
         check_sane_number(&number.value, number.link.added(), &name)?;
         check_sane_pointer(pointer)?;
         let guarded = Move::of(op, dst, src, *swapped, number).filter(|_| !self.may_leak_pointers());
-        let masking = guarded.as_ref().map(|by| self.mask_before(pointer, by)).transpose()?;
+        let masking = guarded.as_ref().map(|by| self.mask_before(state, pointer, by)).transpose()?.flatten();
         let result = match op {
             BinaryOp::Add => self.add_to_pointer(pointer, &number.value),
             BinaryOp::Sub if *swapped => {

@@ -7,6 +7,7 @@ use crate::refusal::{Check, E2BIG, EBUSY, EINVAL, Refusal, invalid};
 use crate::tables;
 use crate::verifier::Verifier;
 use skep_abi::special_field::SPECIAL_STRUCTS;
+use skep_isa::{Imm64, Insn};
 
 /// Different maps that a program may name.
 const MAX_MAPS: usize = 64;
@@ -31,6 +32,36 @@ impl Verifier<'_> {
             self.check_map_type(facts, &seen)?;
             self.check_arena(facts, arena)?;
             seen.push(map);
+        }
+        self.check_direct_values()
+    }
+
+    /// Checks the addresses of map values that instructions hold, on whatever path they are.
+    fn check_direct_values(&self) -> Check {
+        let addresses = self.code.iter().filter_map(|(slot, insn)| match *insn {
+            Insn::LoadImm64 {
+                imm: Imm64::MapValue { fd, offset } | Imm64::MapIndexValue { index: fd, offset },
+                ..
+            } => Some((slot, self.maps.by_fd(fd)?, offset)),
+            _ => None,
+        });
+        for (slot, map, offset) in addresses {
+            self.check_direct_value(self.maps.facts(map), offset).map_err(|refusal| refusal.at(slot))?;
+        }
+        Ok(())
+    }
+
+    fn check_direct_value(&self, map: &MapFacts, offset: u32) -> Check {
+        if tables::is_arena(map.map_type) {
+            return Ok(());
+        }
+        if !tables::map_info(map.map_type).direct_value || map.max_entries != 1 {
+            let number = map.map_type.number();
+            return invalid(format!("direct value access on map of type {number} is not possible"));
+        }
+        if offset >= map.value_size {
+            return Reason::OutOfBounds
+                .invalid(format!("invalid access to map value pointer, value_size={} off={offset}", map.value_size));
         }
         Ok(())
     }

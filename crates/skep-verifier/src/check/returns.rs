@@ -56,7 +56,7 @@ impl Verifier<'_> {
             // One id for both: the NULL check and the release.
             let id = if result.id == 0 { self.new_id() } else { result.id };
             (result.id, result.reference) = (id, id);
-            state.references.push(Reference { id, slot: state.slot });
+            state.references.push(Reference::new(id, state.slot));
         } else if result.is_pointer() && facts.reference != 0 && helper.flags.contains(HelperFlags::CASTS) {
             // A view of the same object: gone when the object is.
             result.reference = facts.reference;

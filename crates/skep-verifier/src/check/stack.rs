@@ -5,6 +5,7 @@ use crate::domain::register::{Kind, Register};
 use crate::domain::scalar::Scalar;
 use crate::domain::stack::{ByteKind, STACK_BYTES, StackSlot, position};
 use crate::domain::state::State;
+use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EACCES, EINVAL, Refusal, denied, invalid};
 use crate::verifier::Verifier;
@@ -119,7 +120,8 @@ impl Verifier<'_> {
             if !found.spilled.is_scalar() {
                 return Reason::StackMisuse.denied("invalid size of register fill");
             }
-            if byte == 0 && size <= usize::from(found.spill_size()) {
+            let first = byte == 0 || is_planted(Fault::FillFromMiddle);
+            if first && size <= usize::from(found.spill_size()) {
                 let mut filled = found.spilled;
                 // Fewer bytes than the number has: no longer the same number.
                 if size < 8 && filled.value.umax >> (8 * size) != 0 {
@@ -146,6 +148,9 @@ impl Verifier<'_> {
             return Err(Refusal::new(EACCES, format!("invalid read from stack off {}+{bad} size {size}", range.min))
                 .of(Reason::UninitialisedStack)
                 .hint("write to the stack before reading it"));
+        }
+        if bytes.contains(&ByteKind::Invalid) {
+            self.reads_unset_stack.set(true);
         }
         if bytes.iter().all(|b| *b == ByteKind::Zero) {
             return Ok(Register::constant(0));
@@ -186,6 +191,7 @@ impl Verifier<'_> {
         if !self.may_leak_pointers() && old.is_pointer() && size != 8 {
             return Reason::StackMisuse.denied("attempt to corrupt spilled pointer on stack");
         }
+        self.guard_store(&old, first, size, value.as_ref());
         let overwritten = self.overwrite_dynptr(state, range.frame, slot)?;
         let mut new = if overwritten { StackSlot::EMPTY } else { old };
         match value {
@@ -200,7 +206,9 @@ impl Verifier<'_> {
                 new = StackSlot { bytes: [ByteKind::Spill; 8], spilled: value };
             }
             Some(mut value) if first == 0 && value.is_scalar() && self.is_privileged() => {
-                if let Stored::Register(reg) = stored {
+                // What a narrow store cuts off is not equal to what was stored.
+                let fits = value.value.umax.checked_shr(8 * size as u32).unwrap_or(0) == 0;
+                if let (Stored::Register(reg), true) = (stored, fits) {
                     value = self.identify_for_copy(state, reg);
                 }
                 spill_number(&mut new, value, size);
@@ -210,9 +218,13 @@ impl Verifier<'_> {
                 if zero && let Some(value) = &value {
                     self.values.mark(value.origin);
                 }
-                new.scrub();
+                if !is_planted(Fault::StoreKeepsSpill) || !new.is_spill() {
+                    new.scrub();
+                }
                 let kind = if zero { ByteKind::Zero } else { ByteKind::Misc };
-                new.bytes[first..first + size].fill(kind);
+                if !is_planted(Fault::StoreKeepsSpill) || !new.is_spill() {
+                    new.bytes[first..first + size].fill(kind);
+                }
             }
         }
         state.stack_mut(range.frame, slot + 1)[slot] = new;
@@ -243,10 +255,12 @@ impl Verifier<'_> {
         self.mark_stack_read(state, range.frame, range.slots());
         let (may_leak, may_read) = (self.may_leak_pointers(), self.may_read_uninitialised());
         let slot_number = state.slot;
+        let mut unset = false;
         let stack = state.stack_mut(range.frame, count);
         for offset in range.min..range.end {
             let (index, byte) = position(offset);
             let slot = &mut stack[index];
+            unset |= slot.bytes[byte] == ByteKind::Invalid;
             if !may_leak && slot.is_pointer() {
                 return invalid(format!(
                     "spilled ptr in range of var-offset stack write; insn {slot_number}, ptr off: {offset}"
@@ -258,13 +272,17 @@ impl Verifier<'_> {
                 ));
             }
             let stays_zero_spill = zero && slot.is_spill() && slot.spilled.is_null();
-            if stays_zero_spill {
+            if stays_zero_spill || is_planted(Fault::VariableStoreKeepsSpill) {
                 continue;
             }
             slot.scrub();
             if !(zero && slot.bytes[byte] == ByteKind::Zero) {
                 slot.bytes[byte] = ByteKind::Misc;
             }
+        }
+        if unset {
+            // From here on it counts as written, although most of it is not.
+            self.reads_unset_stack.set(true);
         }
         Ok(())
     }
@@ -300,6 +318,9 @@ impl Verifier<'_> {
             if !readable {
                 return Err(uninitialised(reg, base, range, offset, size));
             }
+            if kind == ByteKind::Invalid {
+                self.reads_unset_stack.set(true);
+            }
         }
         self.mark_stack_read(state, range.frame, range.slots());
         if clobber {
@@ -314,6 +335,9 @@ impl Verifier<'_> {
         let stack = state.stack_mut(range.frame, count);
         for offset in range.min..range.end {
             let (index, byte) = position(offset);
+            if is_planted(Fault::HelperKeepsStack) {
+                continue;
+            }
             stack[index].scrub();
             stack[index].bytes[byte] = ByteKind::Misc;
         }

@@ -1,7 +1,8 @@
 //! Holding a run against the claims.
 
+use super::Claims;
 use super::place::Place;
-use super::{Claim, Claims, FrameClaim};
+use super::record::{Claim, FrameClaim};
 use crate::domain::register::{Kind, Register, type_name};
 use crate::domain::stack::{ByteKind, StackSlot};
 use skep_isa::Reg;
@@ -27,6 +28,10 @@ pub trait Running {
     /// Whether `wanted` holds for the address of one of the things that are such a place; `None` where nobody knows.
     fn any(&self, place: Place, wanted: &mut dyn FnMut(u64) -> bool) -> Option<bool>;
 }
+
+/// Where a run was found among the claims the last time: it is looked for there first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position([u32; 2]);
 
 /// A run that no claim covers: the verifier is wrong, or what runs the program is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,32 +70,42 @@ impl Claims {
     ///
     /// # Errors
     /// No claim covers it.
-    pub fn check(&self, running: &dyn Running) -> Result<(), Lie> {
+    pub fn check(&self, running: &dyn Running, position: &mut Position) -> Result<(), Lie> {
         let Some(here) = running.frames().last() else { return Ok(()) };
-        let claims = self.at.get(here.slot as usize).map_or(&[][..], Vec::as_slice);
-        let mut closest = None;
-        for claim in claims {
-            match (Run { claims: self, running }).compare(claim) {
-                Ok(()) => return Ok(()),
-                Err(Mismatch::Calls) => {}
-                Err(mismatch) => closest = Some((claim, mismatch)),
-            }
+        for ((word, record), last) in self.records().zip(&mut position.0) {
+            let run = Run { claims: self, word, running };
+            let covering = run.covered_by(record.at(here.slot, *last));
+            *last = covering.map_err(|text| Lie { slot: here.slot, text })?;
         }
-        let text = match closest {
-            Some((claim, mismatch)) => (Run { claims: self, running }).describe(claim, mismatch),
-            None => format!("no path leads here (of {} through this instruction)", claims.len()),
-        };
-        Err(Lie { slot: here.slot, text })
+        Ok(())
     }
 }
 
 /// A run and what is claimed of its program.
 struct Run<'a> {
     claims: &'a Claims,
+    /// What is said of claims, for messages.
+    word: &'static str,
     running: &'a dyn Running,
 }
 
 impl Run<'_> {
+    /// The visit whose claim covers the run; else what the last one says that is about the same calls.
+    fn covered_by<'c>(&self, claims: impl Iterator<Item = &'c Claim> + Clone) -> Result<u32, String> {
+        let mut closest = None;
+        for claim in claims.clone() {
+            match self.compare(claim) {
+                Ok(()) => return Ok(claim.visit),
+                Err(Mismatch::Calls) => {}
+                Err(mismatch) => closest = Some((claim, mismatch)),
+            }
+        }
+        Err(match closest {
+            Some((claim, mismatch)) => self.describe(claim, mismatch),
+            None => format!("no path leads here (of {} through this instruction)", claims.count()),
+        })
+    }
+
     /// Frames of the run before the first one that the claim is about: global functions and callbacks that run later
     /// are verified by themselves.
     fn outer_frames(&self, claim: &Claim) -> Option<usize> {
@@ -108,7 +123,8 @@ impl Run<'_> {
         for (index, (claimed, frame)) in claim.frames.iter().zip(running).enumerate().rev() {
             // What a caller keeps over a call: r6 to r10.
             let first = if index + 1 == claim.frames.len() { 0 } else { Reg::R6.index() };
-            for (number, register) in claimed.registers.iter().enumerate().skip(first) {
+            for (reg, register) in claimed.registers().filter(|(reg, _)| reg.index() >= first) {
+                let number = reg.index();
                 let value = frame.registers[number];
                 if !self.holds(register, value, outer) {
                     return Err(Mismatch::Register { frame: index, register: number });
@@ -127,7 +143,7 @@ impl Run<'_> {
         outer: usize,
         identities: &mut Identities,
     ) -> Result<(), Mismatch> {
-        for (slot, claimed) in claim.stack.iter().enumerate() {
+        for (slot, claimed) in claim.stack() {
             let Some(value) = self.running.stack_slot(outer + frame, slot) else { continue };
             if !self.slot_holds(claimed, value, outer) {
                 return Err(Mismatch::Stack { frame, slot });
@@ -183,15 +199,15 @@ impl Run<'_> {
             Mismatch::Calls => "it was called from elsewhere".to_owned(),
             Mismatch::Register { frame, register } => {
                 let value = self.running.frames()[outer + frame].registers[register];
-                let claimed = text(&claim.frames[frame].registers[register]);
-                format!("frame {frame}: R{register} is {value:#x}, claimed is {claimed}")
+                let claimed = text(claim.frames[frame].register(register));
+                format!("frame {frame}: R{register} is {value:#x}, {} is {claimed}", self.word)
             }
             Mismatch::Stack { frame, slot } => {
                 let value = self.running.stack_slot(outer + frame, slot).unwrap_or(0);
-                let claimed = &claim.frames[frame].stack[slot];
+                let claimed = claim.frames[frame].slot(slot);
                 let letters: String = claimed.bytes.iter().rev().map(|byte| byte.letter()).collect();
                 let register = text(&claimed.spilled);
-                format!("frame {frame}: fp-{} is {value:#x}, claimed is {letters} {register}", 8 * (slot + 1))
+                format!("frame {frame}: fp-{} is {value:#x}, {} is {letters} {register}", 8 * (slot + 1), self.word)
             }
             Mismatch::Identity(id) => format!("what has the identity {id} differs"),
         }

@@ -5,11 +5,16 @@
 
 use super::known_bits::KnownBits;
 use super::scalar::Scalar;
+use crate::planted::{self, Fault, is_planted};
 use skep_isa::{BinaryOp, Size, SwapKind, Width};
 
 /// `a op b`. Divisions and shifts by an unknown amount are not tracked, as in Linux 6.18: their result is any number,
 /// of 64 bits even where only the low half was computed.
 pub fn binary(op: BinaryOp, width: Width, a: &Scalar, b: &Scalar) -> Scalar {
+    planted::binary(op, width, a, b, result(op, width, a, b))
+}
+
+fn result(op: BinaryOp, width: Width, a: &Scalar, b: &Scalar) -> Scalar {
     if !is_tracked(op, width, b) {
         return Scalar::UNKNOWN;
     }
@@ -35,6 +40,7 @@ pub fn binary(op: BinaryOp, width: Width, a: &Scalar, b: &Scalar) -> Scalar {
 pub fn swap(kind: SwapKind, size: Size, a: &Scalar) -> Scalar {
     let mut result = match kind {
         SwapKind::ToLittle => *a,
+        _ if is_planted(Fault::SwapForgotten) => *a,
         SwapKind::ToBig | SwapKind::Swap => Scalar { bits: a.bits.swap_bytes(size), ..Scalar::UNKNOWN },
     };
     result.truncate(size.bytes());
@@ -45,12 +51,16 @@ pub fn swap(kind: SwapKind, size: Size, a: &Scalar) -> Scalar {
 /// `a` plus a constant, the upper half zero if it was added to the low half.
 pub fn at_distance(a: &Scalar, distance: i64, narrow: bool) -> Scalar {
     let mut result = add(a, &Scalar::constant(distance as u64));
+    let narrow = narrow && !is_planted(Fault::LinkDistanceOfWhole);
     finish(if narrow { Width::W32 } else { Width::W64 }, &mut result);
     result
 }
 
 /// `-a`
 pub fn negate(width: Width, a: &Scalar) -> Scalar {
+    if is_planted(Fault::NegationForgotten) {
+        return *a;
+    }
     binary(BinaryOp::Sub, width, &Scalar::constant(0), a)
 }
 

@@ -12,4 +12,6 @@ pub mod stack;
 pub mod state;
 
 #[cfg(test)]
+mod monotonicity;
+#[cfg(test)]
 mod tests;

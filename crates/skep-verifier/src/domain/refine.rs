@@ -6,6 +6,7 @@
 
 use super::known_bits::KnownBits;
 use super::scalar::Scalar;
+use crate::planted::{self, Fault, is_planted};
 use skep_isa::{Condition, Width};
 
 /// The outcome of `a cond b` where all members agree on it.
@@ -20,6 +21,7 @@ pub fn outcome(condition: Condition, width: Width, a: &Scalar, b: &Scalar) -> Op
         Condition::Gt => above(x.umin > y.umax, x.umax <= y.umin),
         Condition::Ge => above(x.umin >= y.umax, x.umax < y.umin),
         Condition::Lt => above(x.umax < y.umin, x.umin >= y.umax),
+        Condition::Le if is_planted(Fault::OrderDecidedTooEarly) => above(x.umax <= y.umin.saturating_add(1), false),
         Condition::Le => above(x.umax <= y.umin, x.umin > y.umax),
         Condition::SGt => above(x.smin > y.smax, x.smax <= y.smin),
         Condition::SGe => above(x.smin >= y.smax, x.smax < y.smin),
@@ -85,6 +87,21 @@ impl View {
 
 /// Narrows both operands by the knowledge that `a cond b` is `holds`.
 pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &Scalar) -> (Scalar, Scalar) {
+    let (x, y) = narrow(condition, width, holds, a, b);
+    planted::refined((condition, width, holds), a, b, (consistent(x), consistent(y)))
+}
+
+/// What one number tells that is narrowed as the left and as the right operand of the same comparison.
+pub fn refine_with_itself(condition: Condition, width: Width, holds: bool, a: &Scalar) -> Scalar {
+    let (x, y) = narrow(condition, width, holds, a, a);
+    let mut both = x.overlap(&y);
+    // Once for either operand.
+    both.synchronise();
+    consistent(both)
+}
+
+/// Narrows what a comparison speaks of: the rest is not in line with it yet.
+fn narrow(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &Scalar) -> (Scalar, Scalar) {
     // Bit tests have no negation among the conditions.
     let condition = if holds { Some(condition) } else { condition.negated() };
     let (mut x, mut y) = (*a, *b);
@@ -111,13 +128,7 @@ pub fn refine(condition: Condition, width: Width, holds: bool, a: &Scalar, b: &S
         Some(Condition::SGe) => signed_order(width, &mut y, &mut x, 0),
         Some(Condition::SGt) => signed_order(width, &mut y, &mut x, 1),
     }
-    (consistent(x), consistent(y))
-}
-
-/// What one number tells that is narrowed as the left and as the right operand of the same comparison.
-pub fn refine_with_itself(condition: Condition, width: Width, holds: bool, a: &Scalar) -> Scalar {
-    let (x, y) = refine(condition, width, holds, a, a);
-    x.intersect(&y)
+    (x, y)
 }
 
 /// The ranges brought into line with each other; forgotten where they contradict each other.

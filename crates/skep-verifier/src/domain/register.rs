@@ -44,12 +44,12 @@ pub enum Kind {
     /// Packet bytes, of which `range` from the pointer's fixed offset 0 are known to exist.
     Packet {
         /// Bytes known to be there.
-        range: u16,
+        range: u32,
     },
     /// Packet metadata, before the packet.
     PacketMeta {
         /// Bytes known to be there.
-        range: u16,
+        range: u32,
     },
     /// The end of the packet.
     PacketEnd,

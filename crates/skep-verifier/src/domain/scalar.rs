@@ -4,6 +4,7 @@
 //! narrowed by what the others say. A set that turns out empty makes `synchronise` answer `false`: no run gets there.
 
 use super::known_bits::KnownBits;
+use crate::planted::{Fault, is_planted};
 use std::fmt::{self, Write as _};
 
 /// A set of 64-bit numbers.
@@ -193,16 +194,15 @@ impl Scalar {
         let sign = 1u32 << 31;
         self.smin32 = self.smin32.max((value | (unknown & sign)) as i32);
         self.smax32 = self.smax32.min((value | (unknown & !sign)) as i32);
-        if !self.bits.is_constant()
-            && let Some(only) = self.only_member()
-        {
+        if let Some(only) = self.only_member() {
             *self = Scalar::constant(only);
         }
     }
 
-    /// The one number that both the bits and the unsigned range allow, if there is just one.
+    /// The one number that both the bits and the unsigned range allow, if there is just one. Where they allow none, the
+    /// answer is Linux's: often a number all the same.
     fn only_member(&self) -> Option<u64> {
-        if self.umin == 0 && self.umax == u64::MAX || self.umin > self.umax {
+        if self.umin == 0 && self.umax == u64::MAX {
             return None;
         }
         let next = self.bits.member_above(self.umin);
@@ -222,8 +222,9 @@ impl Scalar {
 
     /// 32-bit ranges from 64-bit ranges that keep their upper half (or cross it once), then from each other.
     fn deduce32(&mut self) {
-        self.deduce32_from(self.umin, self.umax);
-        self.deduce32_from(self.smin as u64, self.smax as u64);
+        self.deduce32_from(self.umin, self.umax, true);
+        // A signed range without members says nothing of low halves: in Linux an unsigned one does.
+        self.deduce32_from(self.smin as u64, self.smax as u64, self.smin <= self.smax);
         // A range of one sign is the same range whether read as signed or unsigned.
         if self.umin32 as i32 <= self.umax32 as i32 {
             self.smin32 = self.smin32.max(self.umin32 as i32);
@@ -243,12 +244,14 @@ impl Scalar {
         }
     }
 
-    fn deduce32_from(&mut self, min: u64, max: u64) {
+    fn deduce32_from(&mut self, min: u64, max: u64, bounds_low_half: bool) {
         let (low_min, low_max) = (min as u32, max as u32);
         if min >> 32 == max >> 32 {
             // min <= max and equal upper halves: the low halves are ordered too.
-            self.umin32 = self.umin32.max(low_min);
-            self.umax32 = self.umax32.min(low_max);
+            if bounds_low_half {
+                self.umin32 = self.umin32.max(low_min);
+                self.umax32 = self.umax32.min(low_max);
+            }
             if low_min as i32 <= low_max as i32 {
                 self.smin32 = self.smin32.max(low_min as i32);
                 self.smax32 = self.smax32.min(low_max as i32);
@@ -323,7 +326,7 @@ impl Scalar {
         }
         self.bits = self.bits.truncate(bytes);
         let mask = (1u64 << (8 * bytes)) - 1;
-        if self.umin & !mask == self.umax & !mask {
+        if self.umin & !mask == self.umax & !mask || is_planted(Fault::TruncationKeepsRange) {
             self.umin &= mask;
             self.umax &= mask;
         } else {
@@ -340,6 +343,9 @@ impl Scalar {
 
     /// Sign extension of the low `bytes` bytes to 64 bits (`bytes` 1, 2 or 4). Known bits count only where all are.
     pub fn sign_extend(&mut self, bytes: u8) {
+        if is_planted(Fault::SignExtensionForgotten) {
+            return self.truncate(bytes);
+        }
         let bits = 8 * u32::from(bytes);
         let extend = |x: i64| x << (64 - bits) >> (64 - bits);
         let (first, last) = (extend(self.smin), extend(self.smax));
@@ -356,6 +362,9 @@ impl Scalar {
 
     /// Sign extension of the low `bytes` bytes (1 or 2) to 32 bits; the upper half is zero.
     pub fn sign_extend32(&mut self, bytes: u8) {
+        if is_planted(Fault::NarrowSignExtensionTooWide) {
+            return self.sign_extend(bytes);
+        }
         let bits = 8 * u32::from(bytes);
         let extend = |x: i32| x << (32 - bits) >> (32 - bits);
         let (first, last) = (extend(self.smin32), extend(self.smax32));
@@ -371,9 +380,9 @@ impl Scalar {
         self.zero_extend32();
     }
 
-    /// What is in both sets. Of an empty set little more than bits is left.
-    pub fn intersect(&self, other: &Scalar) -> Scalar {
-        let mut both = Scalar {
+    /// What is in both sets, the descriptions not yet brought into line with each other.
+    pub fn overlap(&self, other: &Scalar) -> Scalar {
+        Scalar {
             bits: self.bits.merge(other.bits),
             umin: self.umin.max(other.umin),
             umax: self.umax.min(other.umax),
@@ -383,8 +392,7 @@ impl Scalar {
             umax32: self.umax32.min(other.umax32),
             smin32: self.smin32.max(other.smin32),
             smax32: self.smax32.min(other.smax32),
-        };
-        if both.synchronise() { both } else { Scalar { bits: both.bits, ..Scalar::UNKNOWN } }
+        }
     }
 }
 

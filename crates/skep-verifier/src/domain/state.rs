@@ -67,6 +67,15 @@ pub struct Reference {
     pub id: u32,
     /// Where it was acquired.
     pub slot: usize,
+    /// Of an iterator that may have more elements: how many it gave.
+    pub steps: u32,
+}
+
+impl Reference {
+    /// Something acquired at a slot.
+    pub fn new(id: u32, slot: usize) -> Reference {
+        Reference { id, slot, steps: 0 }
+    }
 }
 
 /// What kind of lock.
@@ -115,12 +124,12 @@ pub struct State {
     pub sections: Sections,
     /// What runs may sleep, outside of sections.
     pub sleepable: bool,
+    /// No run is ever in it: a processor may get there that runs ahead of a branch.
+    pub speculative: bool,
     /// Times a `may_goto` did not jump.
     pub may_goto_depth: u32,
     /// How many functions that run later set one another on the way here.
     pub later_entries: u32,
-    /// Steps of iterators that gave an element.
-    pub iterations: u32,
     /// The last state kept on this path.
     pub parent: Option<CheckpointId>,
     /// Per frame, the stack slots written whole since then.
@@ -142,9 +151,9 @@ impl State {
             locks: Vec::new(),
             sections: Sections::default(),
             sleepable: false,
+            speculative: false,
             may_goto_depth: 0,
             later_entries: 0,
-            iterations: 0,
             parent: None,
             written: [u64::MAX; MAX_FRAMES],
             slot,
@@ -243,6 +252,21 @@ impl State {
         self.change_each(Register::is_scalar, |r| {
             r.origin = if r.origin == ValueId::ROOT { values.fresh() } else { values.copy(r.origin) };
         });
+    }
+
+    /// Changes the number of elements that an iterator gave.
+    pub fn count_steps(&mut self, iterator: u32, count: impl Fn(u32) -> u32) {
+        for reference in self.references.iter_mut().filter(|reference| reference.id == iterator) {
+            reference.steps = count(reference.steps);
+        }
+    }
+
+    /// Where loops that only end because something outside counts them stand: `may_goto`, callbacks, and the iterators
+    /// that may have more elements. States that differ in it are not one round of an endless loop.
+    pub fn progress(&self) -> impl PartialEq + use<> {
+        let callbacks: u32 = self.frames.iter().map(|frame| frame.callback_depth).sum();
+        let steps: Vec<u32> = self.references.iter().map(|reference| reference.steps).collect();
+        (self.may_goto_depth, callbacks, steps)
     }
 
     /// Whether a reference is held.

@@ -38,7 +38,7 @@ const BOUNDARIES: &[u64] = &[
     0xffff_ffff_ffff_ffff,
 ];
 
-const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
+pub(super) const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
 
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -51,7 +51,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 /// A set and a member of it, made in one of the ways in which the verifier makes sets.
-fn set_with_member() -> impl Strategy<Value = (Scalar, u64)> {
+pub(super) fn set_with_member() -> impl Strategy<Value = (Scalar, u64)> {
     let constant = number().prop_map(|x| (Scalar::constant(x), x));
     let unsigned = (number(), number(), number()).prop_map(|(a, b, x)| {
         let (min, max) = (a.min(b), a.max(b));
@@ -165,6 +165,34 @@ proptest! {
     }
 
     #[test]
+    fn linked_numbers_contain_what_is_at_their_distance((a, x) in set_with_member(), distance in any::<i32>()) {
+        let sum = x.wrapping_add_signed(distance.into());
+        for (narrow, expected) in [(false, sum), (true, u64::from(sum as u32))] {
+            let result = arithmetic::at_distance(&a, distance.into(), narrow);
+            prop_assert!(result.contains(expected), "{x:#x} + {distance:#x} ({narrow}) not in {result:?}, was {a:?}");
+        }
+    }
+
+    #[test]
+    fn masks_are_zeros_or_ones((a, x) in set_with_member(), wide in any::<bool>()) {
+        let width = if wide { Width::W64 } else { Width::W32 };
+        let sign = Scalar::constant(if wide { 63 } else { 31 });
+        let mask = arithmetic::binary(BinaryOp::Arsh, width, &a, &sign);
+        let concrete = BinaryOp::Arsh.eval(width, x, sign.umin);
+        if let Some(both) = mask.zeros_or_ones() {
+            prop_assert!(both.iter().any(|half| half.contains(concrete)), "{concrete:#x} in neither of {both:?}");
+        }
+    }
+
+    #[test]
+    fn untracked_operations_are_known_to_be(op in prop::sample::select(&BinaryOp::ALL[..]), (b, _) in set_with_member()) {
+        for width in WIDTHS {
+            let result = arithmetic::binary(op, width, &Scalar::constant(77), &b);
+            prop_assert!(arithmetic::is_tracked(op, width, &b) || result == Scalar::UNKNOWN);
+        }
+    }
+
+    #[test]
     fn branches_keep_what_goes_their_way((a, x) in set_with_member(), (b, y) in set_with_member()) {
         for width in WIDTHS {
             for condition in Condition::ALL {
@@ -192,13 +220,43 @@ proptest! {
 
     #[test]
     fn intersections_contain_common_members((a, x) in set_with_member(), (b, _) in set_with_member()) {
-        prop_assert!(!b.contains(x) || a.intersect(&b).contains(x));
+        let mut both = a.overlap(&b);
+        both.synchronise();
+        prop_assert!(!b.contains(x) || both.contains(x));
     }
 
     #[test]
     fn inclusion_is_about_members((a, _) in set_with_member(), (b, y) in set_with_member()) {
         if a.includes(&b) {
             prop_assert!(a.contains(y));
+        }
+    }
+}
+
+/// The operations on bits alone that shift, cut off and extend.
+#[test]
+fn known_bits_of_parts_contain_their_results() {
+    let patterns = [0, 0x5555_5555_5555_5555, 0x8000_0000, 0xff00_ff00_00ff_00ff, 1 << 63, u64::MAX, 0x7fff_8080];
+    for (value, unknown) in patterns.into_iter().flat_map(|v| patterns.into_iter().map(move |u| (v & !u, u))) {
+        let set = KnownBits { value, unknown };
+        for x in BOUNDARIES.iter().map(|x| value | x & unknown) {
+            for by in 0..64 {
+                assert!(set.shift_left(by).contains(x << by));
+                assert!(set.shift_right(by).contains(x >> by));
+                assert!(set.shift_right_signed(by).contains((x as i64 >> by) as u64));
+            }
+            for by in 0..32 {
+                assert!(set.shift_right_signed32(by).contains(u64::from((x as i32 >> by) as u32)));
+            }
+            for size in [Size::Byte, Size::Half, Size::Word, Size::Double] {
+                assert!(set.truncate(size.bytes()).contains(size.truncate(x)));
+                assert!(set.sign_extend(size.bytes()).contains(size.sign_extend(x)));
+                assert!(set.swap_bytes(size).contains(semantics::swap(SwapKind::Swap, size, x)));
+                let multiple = x & !(u64::from(size.bytes()) - 1);
+                assert!(!set.is_aligned(size.bytes().into()) || multiple == x);
+            }
+            assert!(set.with_low32(KnownBits::UNKNOWN).contains(x ^ 0xffff_ffff));
+            assert!(set.includes(KnownBits::constant(x)) && set.min() <= x && x <= set.max());
         }
     }
 }

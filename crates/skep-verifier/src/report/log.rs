@@ -135,7 +135,7 @@ impl<'a> Log<'a> {
             Arrival::Branch(from) => {
                 if self.every_path() {
                     self.line("");
-                    self.line(&format!("from {from} to {slot}:{}", names.state(state)));
+                    self.line(&format!("from {from} to {slot}{}:{}", ahead(state), names.state(state)));
                 }
                 self.state_line(slot, state, &Shown::All, names);
             }
@@ -159,7 +159,7 @@ impl<'a> Log<'a> {
         match self.arrival(state) {
             Arrival::Branch(from) => {
                 self.line("");
-                self.line(&format!("from {from} to {slot}: safe"));
+                self.line(&format!("from {from} to {slot}{}: safe", ahead(state)));
             }
             Arrival::Next(last) if self.calls_and_returns(state, &last, names) => {
                 self.line("");
@@ -353,4 +353,9 @@ fn accessed_slot(insn: &Insn, state: &State) -> Option<usize> {
     let variable = base.value.as_constant().filter(|_| matches!(base.kind, Kind::Stack(_)))?;
     let at = i64::from(base.offset) + variable as i64 + i64::from(offset);
     usize::try_from((-at - 1) / 8).ok().filter(|_| at < 0)
+}
+
+/// How Linux marks paths that no run takes.
+fn ahead(state: &State) -> &'static str {
+    if state.speculative { " (speculative execution)" } else { "" }
 }

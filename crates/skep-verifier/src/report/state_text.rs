@@ -32,7 +32,7 @@ struct About {
     ty: Option<TypeId>,
     map: Option<MapRef>,
     /// Packet bytes known to be there.
-    range: Option<u16>,
+    range: Option<u32>,
     /// Bytes of memory.
     size: Option<u32>,
 }

@@ -86,7 +86,59 @@ fn small() -> Btf {
     let _packet = builder.structure("xdp_buff", 16, &[("data", long_pointer, 0, 0), ("frame_sz", int, 64, 0)]);
     function(&mut builder, "bpf_cast_to_kern_ctx", void_pointer, &[("obj", void_pointer)]);
     function(&mut builder, "bpf_rdonly_cast", void_pointer, &[("obj__ign", void_pointer), ("btf_id__k", int)]);
+    interfaces(&mut builder, int, task);
+    object_functions(&mut builder, int, long);
     builder.build().expect("the types fit together")
+}
+
+/// Functions about objects of the program's own, and lists of them.
+fn object_functions(builder: &mut BtfBuilder, int: TypeId, long: TypeId) {
+    let void = builder.pointer(TypeId::VOID);
+    let head = builder.structure("bpf_list_head", 16, &[("__opaque", long, 0, 0)]);
+    let node = builder.structure("bpf_list_node", 24, &[("__opaque", long, 0, 0)]);
+    let (head, node) = (builder.pointer(head), builder.pointer(node));
+    function(builder, "bpf_obj_new_impl", void, &[("local_type_id__k", long), ("meta__ign", void)]);
+    function(builder, "bpf_obj_drop_impl", TypeId::VOID, &[("p__alloc", void), ("meta__ign", void)]);
+    let push = [("head", head), ("node", node), ("meta__ign", void), ("off", long)];
+    function(builder, "bpf_list_push_front_impl", int, &push);
+}
+
+/// Interfaces that programs implement; the last one is not registered.
+fn interfaces(builder: &mut BtfBuilder, int: TypeId, task: TypeId) {
+    let sock = builder.structure("sock", 16, &[("sk_family", int, 0, 0)]);
+    let _tcp =
+        builder.structure("tcp_sock", 64, &[("sk", sock, 0, 0), ("snd_cwnd", int, 128, 0), ("mss_cache", int, 160, 0)]);
+    let state = builder.structure("bpf_dummy_ops_state", 4, &[("val", int, 0, 0)]);
+    let (sock, state) = (builder.pointer(sock), builder.pointer(state));
+    let mut member = |ret: TypeId, parameters: &[(&str, TypeId)]| {
+        let prototype = builder.prototype(ret, parameters);
+        builder.pointer(prototype)
+    };
+    let (of_sock, number_of_sock) = (member(TypeId::VOID, &[("sk", sock)]), member(int, &[("sk", sock)]));
+    let test_1 = member(int, &[("cb", state)]);
+    let test_2 = member(int, &[("cb", state), ("a1", int)]);
+    let (take, give) = (member(int, &[("task", task), ("other", task)]), member(task, &[("task", task)]));
+    let congestion = [
+        ("ssthresh", number_of_sock, 0, 0),
+        ("init", of_sock, 64, 0),
+        ("release", of_sock, 128, 0),
+        ("get_info", number_of_sock, 192, 0),
+        ("key", int, 256, 0),
+    ];
+    let dummy = [("test_1", test_1, 0, 0), ("test_2", test_2, 64, 0), ("test_sleepable", test_1, 128, 0)];
+    for (name, members) in [
+        ("tcp_congestion_ops", congestion.as_slice()),
+        ("bpf_dummy_ops", &dummy),
+        ("task_ops", &[("take", take, 0, 0), ("give", give, 64, 0)]),
+    ] {
+        let size = 8 * members.len() as u32;
+        let interface = builder.structure(name, size, members);
+        builder.structure(&format!("bpf_struct_ops_{name}"), size, &[("data", interface, 0, 0)]);
+    }
+    builder.structure("Qdisc_ops", 8, &[("init", test_1, 0, 0)]);
+    function(builder, "bpf_dummy_ops__test_1", int, &[("cb__nullable", state)]);
+    function(builder, "task_ops__take", int, &[("task__ref", task), ("other__nullable", task)]);
+    function(builder, "task_ops__give", task, &[("task__ref", task)]);
 }
 
 fn function(builder: &mut BtfBuilder, name: &str, ret: TypeId, parameters: &[(&str, TypeId)]) {

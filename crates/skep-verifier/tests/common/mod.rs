@@ -1,9 +1,11 @@
 //! Reading the data files, and running a case through the verifier.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod declarations;
 pub(crate) mod kernel_types;
 pub(crate) mod linux;
 
+use declarations::Declarations;
 use skep_abi::attach_type::AttachType;
 use skep_abi::helper;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -12,10 +14,12 @@ use skep_btf::{Btf, BtfBuilder, FunctionLinkage, IntEncoding, TypeId};
 use skep_isa::Slot;
 use skep_isa::text::{Names, assemble_with};
 use skep_verifier::{
-    AttachTarget, Capabilities, LogLevel, MapFacts, Options, Program, ProgramBtf, Rejection, Verified, verify,
+    AttachTarget, Capabilities, LogLevel, MapFacts, Options, Program, ProgramBtf, Rejection, TargetProgram, Verified,
+    verify,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A verdict and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,10 @@ pub(crate) struct Case {
     pub(crate) expected: Expected,
     /// The case as it stands in the file, up to the verdict.
     source: String,
+    /// The case whose program this one is attached to.
+    target: Option<Box<Case>>,
+    /// What its `c:` lines declare: one BTF, for the program and its maps.
+    declared: Option<Arc<Declarations>>,
 }
 
 /// A map of a case.
@@ -62,6 +70,9 @@ impl Names for CaseNames<'_> {
     }
 }
 
+/// The BTF of a case, with the first slot and type of each function.
+type CaseTypes = (Arc<Btf>, Vec<(u32, TypeId)>);
+
 /// All data files with their cases.
 pub(crate) fn files() -> Vec<(PathBuf, Vec<Case>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/verifier");
@@ -81,7 +92,14 @@ pub(crate) fn files() -> Vec<(PathBuf, Vec<Case>)> {
 }
 
 fn parse(text: &str) -> Result<Vec<Case>, String> {
-    text.split("\n=== ").skip(1).map(parse_case).collect()
+    let mut cases: Vec<Case> = text.split("\n=== ").skip(1).map(parse_case).collect::<Result<_, _>>()?;
+    // Targets stand before what is attached to them.
+    for at in 0..cases.len() {
+        let Some(of) = cases[at].get("of").map(str::to_owned) else { continue };
+        let target = cases[..at].iter().find(|case| case.name == of).cloned();
+        cases[at].target = Some(Box::new(target.ok_or_else(|| format!("no case `{of}` before `{}`", cases[at].name))?));
+    }
+    Ok(cases)
 }
 
 fn parse_case(text: &str) -> Result<Case, String> {
@@ -104,7 +122,9 @@ fn parse_case(text: &str) -> Result<Case, String> {
     let (verdict, message) = expected.split_once('\n').unwrap_or((expected, ""));
     let message = message.trim().to_owned();
     let expected = Expected { verdict: verdict.trim().to_owned(), message };
-    Ok(Case { name, header, code, expected, source: program.to_owned() })
+    let lines: Vec<&str> = header.iter().filter(|(key, _)| key == "c").map(|(_, line)| line.as_str()).collect();
+    let declared = if lines.is_empty() { None } else { Some(Arc::new(declarations::parse(lines.into_iter())?)) };
+    Ok(Case { name, header, code, expected, source: program.to_owned(), target: None, declared })
 }
 
 /// Writes the verdicts found into a file.
@@ -141,13 +161,32 @@ impl Case {
         found.copied().map(Some).ok_or_else(|| format!("no attach type {name}"))
     }
 
-    /// The function or tracepoint's typedef of a kernel that the program is attached to.
+    /// The case whose program this one is attached to.
+    pub(crate) fn target_case(&self) -> Option<&Case> {
+        self.target.as_deref()
+    }
+
+    /// The function or tracepoint's typedef of a kernel that the program is attached to, or the function of a program.
     pub(crate) fn attach_target(&self, kernel: &Btf) -> Result<Option<AttachTarget>, String> {
         let Some(name) = self.get("target") else { return Ok(None) };
+        if let Some(target) = &self.target {
+            let program = target.as_target()?;
+            let function = program.btf.as_ref().and_then(|btf| btf.find(skep_btf::Kind::Function, name));
+            let id = function.unwrap_or(TypeId(1));
+            let name = program.btf.as_ref().map_or(name, |btf| btf.name(id)).to_owned();
+            return Ok(Some(AttachTarget { name, id, interface: None, program: Some(Arc::new(program)) }));
+        }
+        if let Some(interface) = self.get("interface") {
+            let no_member = || format!("no member {name} of {interface}");
+            let id = kernel.find(skep_btf::Kind::Struct, interface).ok_or_else(no_member)?;
+            let id = kernel.find_member(id, name).ok_or_else(no_member)?.ty;
+            let interface = Some(interface.to_owned());
+            return Ok(Some(AttachTarget { name: name.to_owned(), id, interface, program: None }));
+        }
         let function = kernel.find(skep_btf::Kind::Function, name);
         let id = function.or_else(|| kernel.find(skep_btf::Kind::Typedef, name));
         let id = id.ok_or_else(|| format!("no function or tracepoint {name}"))?;
-        Ok(Some(AttachTarget { name: name.to_owned(), id, interface: None }))
+        Ok(Some(AttachTarget { name: name.to_owned(), id, interface: None, program: None }))
     }
 
     pub(crate) fn maps(&self) -> Result<Vec<MapLine>, String> {
@@ -160,7 +199,41 @@ impl Case {
             bytes.resize(map.facts.value_size as usize, 0);
             map.facts.frozen = Some(bytes.into());
         }
+        for (_, line) in self.header.iter().filter(|(key, _)| key == "value") {
+            let (name, ty) = line.split_once(" struct ").ok_or_else(|| format!("value `{line}` names no struct"))?;
+            let map = maps.iter_mut().find(|map| map.name == name).ok_or_else(|| format!("no map {name}"))?;
+            let btf = &self.declared.as_ref().ok_or("no types are declared")?.btf;
+            let id = btf.find(skep_btf::Kind::Struct, ty).ok_or_else(|| format!("no struct {ty} is declared"))?;
+            map.facts.value_size = btf.size_of(id).unwrap_or(0) as u32;
+            map.facts.value_type = Some((btf.clone(), id));
+        }
         Ok(maps)
+    }
+
+    /// The struct of a kernel that the program implements a member of, and the index of the member.
+    pub(crate) fn interface_member(&self, kernel: &Btf) -> Option<(TypeId, u32)> {
+        let id = kernel.find(skep_btf::Kind::Struct, self.get("interface")?)?;
+        let skep_btf::Type::Struct(interface) = kernel.ty(id) else { return None };
+        let name = self.get("target")?;
+        let index = interface.members.iter().position(|member| kernel.str(member.name) == name)?;
+        Some((id, index as u32))
+    }
+
+    /// The case as a program that others are attached to.
+    fn as_target(&self) -> Result<TargetProgram, String> {
+        let verified = self.run(LogLevel::empty())?.map_err(|rejection| format!("the target: {rejection}"))?;
+        let over = self.target.as_ref().map(|target| target.as_target()).transpose()?;
+        let is_extension = self.program_type()?.info().extends_programs;
+        let extended = over.as_ref().filter(|_| is_extension);
+        let insns = self.assemble(&[], &kernel_types::SMALL)?;
+        Ok(TargetProgram {
+            program_type: extended.map_or(self.program_type()?, |target| target.program_type),
+            attach_type: extended.map_or(self.attach_type()?, |target| target.attach_type),
+            is_extension,
+            traces_program: over.is_some() && !is_extension,
+            btf: self.btf(&insns)?.map(|(btf, _)| btf),
+            functions: verified.functions().to_vec(),
+        })
     }
 
     pub(crate) fn gpl_compatible(&self) -> bool {
@@ -178,38 +251,68 @@ impl Case {
 
     pub(crate) fn assemble(&self, maps: &[(String, i32)], kernel: &Btf) -> Result<Vec<Slot>, String> {
         let code = with_offsets(&self.code, kernel)?;
+        let code = self.with_types(&code)?;
         assemble_with(&code, &CaseNames { maps, kernel }).map(|a| a.slots).map_err(|error| error.to_string())
+    }
+
+    /// Puts numbers in the place of `btf_id(STRUCT)`, a struct that the case declares.
+    fn with_types(&self, code: &str) -> Result<String, String> {
+        let mut out = String::new();
+        let mut rest = code;
+        while let Some((before, after)) = rest.split_once("btf_id(") {
+            let (name, end) = after.split_once(')').ok_or("btf_id lacks its end")?;
+            let declared = self.declared.as_ref().ok_or("no types are declared")?;
+            let id = declared.btf.find(skep_btf::Kind::Struct, name).ok_or_else(|| format!("no struct {name}"))?;
+            let _ = write!(out, "{before}{}", id.0);
+            rest = end;
+        }
+        Ok(out + rest)
     }
 
     /// Types for all functions, if the case asks for them (`btf: static` or `btf: global`, for all but the first):
     /// each takes a number and gives one. `exception_callback: SLOT` names one more by a tag of the main program.
-    pub(crate) fn btf(&self, insns: &[Slot]) -> Option<(Btf, Vec<(u32, TypeId)>)> {
-        let linkage = match self.get("btf")? {
-            "static" => FunctionLinkage::Static,
-            _ => FunctionLinkage::Global,
-        };
-        let mut builder = BtfBuilder::new();
-        let int = builder.int("int", 4, IntEncoding::SIGNED);
-        let prototype = builder.prototype(int, &[("x", int)]);
-        let decoded = skep_isa::decode_program(insns).ok()?;
+    ///
+    /// Lines that begin with `c:` declare types and functions; these are those of the program, in order.
+    pub(crate) fn btf(&self, insns: &[Slot]) -> Result<Option<CaseTypes>, String> {
+        if self.get("btf").is_none() && self.get("c").is_none() {
+            return Ok(None);
+        }
+        let decoded = skep_isa::decode_program(insns).map_err(|error| error.to_string())?;
         let callees =
             decoded.iter().filter_map(|(slot, insn)| Some(*slot as i64 + 1 + i64::from(insn.subprogram_offset()?)));
         let exception_callback = self.get("exception_callback").and_then(|slot| slot.parse::<u32>().ok());
         let mut starts: Vec<u32> = callees.map(|slot| slot as u32).chain(exception_callback).collect();
         starts.sort_unstable();
         starts.dedup();
+        if let Some(declared) = &self.declared {
+            let starts = std::iter::once(0).chain(starts);
+            let functions = starts.zip(declared.functions.iter().copied()).collect();
+            return Ok(Some((declared.btf.clone(), functions)));
+        }
+        let linkage = match self.get("btf") {
+            Some("static") => FunctionLinkage::Static,
+            _ => FunctionLinkage::Global,
+        };
+        let mut builder = BtfBuilder::new();
+        let int = builder.int("int", 4, IntEncoding::SIGNED);
+        let prototype = builder.prototype(int, &[("x", int)]);
         let main = builder.function("main", prototype, FunctionLinkage::Global);
         if let Some(slot) = exception_callback {
             builder.decl_tag(&format!("exception_callback:f{slot}"), main, None);
         }
         let others = starts.into_iter().map(|slot| (slot, builder.function(&format!("f{slot}"), prototype, linkage)));
         let functions = std::iter::once((0, main)).chain(others).collect();
-        Some((builder.build().ok()?, functions))
+        Ok(Some((Arc::new(builder.build().map_err(|error| error.to_string())?), functions)))
     }
 
     /// What the verifier says.
     pub(crate) fn verify(&self) -> Result<Expected, String> {
-        Ok(match self.run(LogLevel::empty())? {
+        self.verify_for(&kernel_types::SMALL)
+    }
+
+    /// What the verifier says of it for a kernel.
+    pub(crate) fn verify_for(&self, kernel: &Btf) -> Result<Expected, String> {
+        Ok(match self.run_for(kernel, LogLevel::empty())? {
             Ok(_) => Expected { verdict: "accept".into(), message: String::new() },
             Err(rejection) => Expected { verdict: "reject".into(), message: rejection.message },
         })
@@ -231,14 +334,18 @@ impl Case {
 
     /// Verifies it, for the small kernel.
     pub(crate) fn run(&self, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
+        self.run_for(&kernel_types::SMALL, log_level)
+    }
+
+    fn run_for(&self, kernel: &Btf, log_level: LogLevel) -> Result<Result<Verified, Box<Rejection>>, String> {
         let maps = self.maps()?;
         let names: Vec<(String, i32)> = maps.iter().zip(1000..).map(|(map, fd)| (map.name.clone(), fd)).collect();
         let facts: Vec<(i32, MapFacts)> = maps.into_iter().zip(1000..).map(|(map, fd)| (fd, map.facts)).collect();
-        let insns = self.assemble(&names, &kernel_types::SMALL)?;
-        let btf = self.btf(&insns);
+        let insns = self.assemble(&names, kernel)?;
+        let btf = self.btf(&insns)?;
         let program = Program {
             attach_type: self.attach_type()?,
-            attach_target: self.attach_target(&kernel_types::SMALL)?,
+            attach_target: self.attach_target(kernel)?,
             gpl_compatible: self.gpl_compatible(),
             sleepable: self.has_flag("sleepable"),
             maps: &facts,
@@ -251,7 +358,7 @@ impl Case {
             any_alignment: self.has_flag("any_alignment"),
             test_state_frequency: self.has_flag("test_state_frequency"),
             log_level,
-            kernel_btf: Some(&kernel_types::SMALL),
+            kernel_btf: Some(kernel),
             ..Options::default()
         };
         Ok(verify(&program, &options).map_err(Box::new))

@@ -41,6 +41,7 @@ pub(super) fn load(
         kernel_version: object.kernel_version.unwrap_or_else(|| kernel.version_code()),
         btf_fd: btf.map_or(0, Handle::fd),
         attach_btf_id: attach_btf_id(spec, kind, resolver)?,
+        fd_array: resolver.fd_array(),
         kernel,
     };
     let (handle, log) = attempt.run(options.log_level).map_err(|error| with_poison(error, &linked))?;
@@ -82,6 +83,8 @@ struct Attempt<'a> {
     kernel_version: u32,
     btf_fd: i32,
     attach_btf_id: u32,
+    /// The BTF of modules, by the index that calls have.
+    fd_array: Vec<u8>,
     kernel: &'a Arc<dyn Kernel>,
 }
 
@@ -135,6 +138,7 @@ impl Attempt<'_> {
             line_info_rec_size: if line_info.is_empty() { 0 } else { LINE_INFO_SIZE },
             line_info,
             attach_btf_id: self.attach_btf_id,
+            fd_array: &self.fd_array,
             ..ProgLoad::default()
         };
         calls::prog_load(self.kernel, command)

@@ -14,6 +14,7 @@ mod snippet;
 mod text;
 mod trace;
 
+use crate::attached_program::AttachedPrograms;
 use crate::error::{self, Failure, Outcome};
 use crate::offline::{Offline, Verdict, fill_kernel_settings};
 use crate::output::Output;
@@ -63,6 +64,10 @@ pub(crate) struct Check {
     /// Skep's own)
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
+    /// BTF of a module of that kernel: a file (may be given more than once; default: of those of the running Linux, if the
+    /// object names something that the kernel itself lacks)
+    #[arg(long = "module", value_name = "FILE", conflicts_with = "selftest")]
+    modules: Vec<PathBuf>,
     /// The verifier's log: 1 the failing path, 2 every state, 4 statistics; they add up
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..8))]
     log_level: u32,
@@ -95,6 +100,9 @@ pub(crate) struct Check {
     /// With --compare, leave out changes by less than so many percent
     #[arg(long, value_name = "PERCENT", requires = "compare", default_value_t = 0.0)]
     threshold: f64,
+    /// The object with the program whose functions the programs replace (`freplace`) or watch
+    #[arg(long, value_name = "OBJECT", conflicts_with_all = ["selftest", "compare"])]
+    target: Option<PathBuf>,
     /// Whose verifier to ask
     #[arg(long, value_enum, default_value = "user")]
     kernel: kernels::Choice,
@@ -188,6 +196,11 @@ impl Check {
                     "Linux is not asked for counterexamples: --counterexample goes without --kernel linux",
                 ));
             }
+            kernels::Choice::Linux if self.target.is_some() => {
+                return Err(Failure::new(
+                    "only Skep's own verifier takes a target: --target goes without --kernel linux",
+                ));
+            }
             kernels::Choice::Linux if self.statistics => {
                 return Err(Failure::new(
                     "Linux does not say where its work goes: --statistics goes without --kernel linux",
@@ -209,7 +222,7 @@ impl Check {
                 let stem = name.split('.').next().unwrap_or(&name);
                 let loadable = self.counterexample.as_ref().map(|place| Ok((place, Object::parse(stem, &bytes)?)));
                 let loadable = loadable.transpose().map_err(|e: skep::Error| Failure::file("use", path, &e))?;
-                Ok(self.check_offline(&name, &object, loadable.as_ref(), &programs, btf))
+                self.check_offline(&name, &object, loadable.as_ref(), &programs, btf)
             }
             Verifier::Linux(kernel) => self.check_on_linux(&name, path, &bytes, &programs, kernel),
         }
@@ -259,11 +272,15 @@ impl Check {
         loadable: Option<&(&PathBuf, Object)>,
         programs: &[&ProgramSpec],
         btf: &Arc<Btf>,
-    ) -> Vec<Row> {
-        let offline = Offline::new(object, Arc::clone(btf));
+    ) -> Result<Vec<Row>, Failure> {
+        let targets = self.target.as_ref().map(|path| AttachedPrograms::read(path, btf, &Options::default()));
+        let modules = target_btf::modules(object, btf, &self.modules, self.btf.is_none())?;
+        let offline = Offline::new(object, Arc::clone(btf))
+            .with_modules(modules)
+            .attached_to(targets.transpose()?.unwrap_or_default());
         let options =
             Options { log_level: LogLevel::from_bits_truncate(self.log_level), explain: true, ..Options::default() };
-        programs
+        let rows = programs
             .iter()
             .map(|program| {
                 let row = Row::new(name, program);
@@ -281,7 +298,8 @@ impl Check {
                 let row = Row { costs: counter.map(|counter| counter.by_line(object, program)), ..row };
                 self.with_trace(row, &offline, object, program)
             })
-            .collect()
+            .collect();
+        Ok(rows)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{LOOPBACK, PAGE, Run, SHARED_INFO, Tested, TestedProgram, given_context, repeat};
 use crate::hooks::ethernet;
-use crate::run::{Context as _, StructContext, XDP_HEADROOM};
+use crate::run::{Context as _, StructContext, XDP_FRAME_INFO, XDP_HEADROOM};
 use skep_abi::attach_type::AttachType;
 use skep_abi::command::{ProgTestRun, TestRunFlags};
 use skep_abi::errno::Errno;
@@ -10,9 +10,6 @@ use skep_abi::program_type::ProgramType;
 
 /// Most fragments behind the linear part (Linux: `MAX_SKB_FRAGS`), a page each.
 const MAX_FRAGMENTS: usize = 17;
-
-/// What Linux keeps at the beginning of the headroom (`struct xdp_frame`), out of metadata's reach.
-const FRAME_INFO: usize = 40;
 
 /// `struct xdp_md` as the client gives it.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +41,7 @@ impl Given {
 
     /// The client's metadata stands before the data: `data` is its length, and `data_end` counts from its beginning.
     fn check_data(&self, size: usize) -> Result<(), Errno> {
-        let metadata_fits = self.data.is_multiple_of(4) && self.data <= XDP_HEADROOM - FRAME_INFO;
+        let metadata_fits = self.data.is_multiple_of(4) && self.data <= XDP_HEADROOM - XDP_FRAME_INFO;
         let ordered = self.data_meta == 0 && self.data <= self.data_end && self.data_end <= size;
         if metadata_fits && ordered && size >= self.data + ethernet::HEADER { Ok(()) } else { Err(Errno::EINVAL) }
     }

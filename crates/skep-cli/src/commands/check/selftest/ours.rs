@@ -6,9 +6,11 @@ use super::{Test, TestObject, User};
 use crate::error::Failure;
 use crate::offline::{Offline, Verdict};
 use skep::{LoadOptions, Object};
+use skep_isa::{BinaryOp, CallTarget, Insn};
 use skep_kernel::Kernel;
+use skep_object::ProgramSpec;
 use skep_user::{Config, UserKernel};
-use skep_verifier::{Capabilities, LogLevel, Options};
+use skep_verifier::{Capabilities, LogLevel, Options, Verified};
 use std::sync::Arc;
 
 /// Bits of capabilities as Linux numbers them.
@@ -35,8 +37,35 @@ pub(super) fn ask(test: &Test<'_>, object: &TestObject, offline: &Offline<'_>) -
         Verdict::Reject(rejection) => Answer::Refused { message: rejection.message, log: rejection.log },
         Verdict::Accept(verified) => {
             let run = test.expected.return_value.is_some().then(|| run(test, object));
-            Answer::Accepted(Accepted { log: verified.log().to_owned(), rewritten: None, run })
+            let wanted = !test.expected.rewritten.is_empty();
+            let rewritten = wanted.then(|| rewritten(test.program, &verified)).flatten();
+            Answer::Accepted(Accepted { log: verified.log().to_owned(), rewritten, run })
         }
+    }
+}
+
+/// The instructions as Linux would leave them too; `None` where its rewriting is not ours: it puts instructions in the place
+/// of calls, divisions, references to maps and accesses to the context.
+fn rewritten(program: &ProgramSpec, verified: &Verified) -> Option<String> {
+    let mut text = String::new();
+    for (slot, insn) in skep_isa::instructions(verified.insns()).filter_map(Result::ok) {
+        let original = *verified.original_slots().get(slot)? as usize;
+        let unchanged = program.insns.get(original) == verified.insns().get(slot);
+        let jumps = insn.jump_offset().is_some();
+        if !(unchanged || jumps) || is_rewritten_by_linux(&insn) {
+            return None;
+        }
+        text.push_str(&format!("{slot}: {}\n", insn.linux_text(&|_: &CallTarget| None)));
+    }
+    Some(text)
+}
+
+fn is_rewritten_by_linux(insn: &Insn) -> bool {
+    let divides = |op: BinaryOp| matches!(op, BinaryOp::Div | BinaryOp::Mod | BinaryOp::SDiv | BinaryOp::SMod);
+    match insn {
+        Insn::Call(_) | Insn::LoadImm64 { .. } | Insn::LoadPacket { .. } | Insn::MayGoto { .. } => true,
+        Insn::Alu { op, .. } => divides(*op),
+        _ => false,
     }
 }
 
