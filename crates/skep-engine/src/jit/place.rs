@@ -86,12 +86,21 @@ fn falls_through(selected: &Selected, block: Block) -> bool {
 
 /// Places a block, after the end of its loop if that is better, and says which comes next.
 fn place_block(selected: &Selected, blocks: &mut [Block], index: usize, order: &mut Order) -> Option<usize> {
-    if let Some(latch) = latch(selected, blocks, index) {
+    if let Some((latch, goes_back)) = latch(selected, blocks, index) {
         let end = blocks[latch];
         blocks[latch].placed = true;
         order.pieces.push(Piece::Jump { to: blocks[index].start, origin: blocks[index].start });
-        order.pieces.push(Piece::Code { start: end.start, end: end.end - 1 });
-        order.pieces.push(Piece::Inverted { slot: end.end - 1 });
+        match goes_back {
+            GoesBack::Branch => {
+                order.pieces.push(Piece::Code { start: end.start, end: end.end - 1 });
+                order.pieces.push(Piece::Inverted { slot: end.end - 1 });
+            }
+            GoesBack::JumpBehind => {
+                blocks[latch + 1].placed = true;
+                order.pieces.push(Piece::Code { start: end.start, end: end.end });
+                order.pieces.push(Piece::Dropped { slot: end.end });
+            }
+        }
     }
     let block = blocks[index];
     blocks[index].placed = true;
@@ -127,16 +136,30 @@ fn may_follow(selected: &Selected, blocks: &[Block], index: usize) -> bool {
 
 /// The end of the loop that begins with this block, if the block itself may skip to it: a block that only goes back to the
 /// beginning or on.
-fn latch(selected: &Selected, blocks: &[Block], index: usize) -> Option<usize> {
+fn latch(selected: &Selected, blocks: &[Block], index: usize) -> Option<(usize, GoesBack)> {
     let head = blocks[index];
     if selected.leaders[head.start] != Leader::Loop || index == 0 {
         return None;
     }
     let Inst::Branch { target, .. } = selected.insts[head.end - 1] else { return None };
     let latch = block_at(blocks, target as usize).filter(|latch| *latch > index && !blocks[*latch].placed)?;
-    let goes_back =
-        matches!(selected.insts[blocks[latch].end - 1], Inst::Branch { target, .. } if target as usize == head.start);
-    (goes_back && latch + 1 < blocks.len()).then_some(latch)
+    let Inst::Branch { target, .. } = selected.insts[blocks[latch].end - 1] else { return None };
+    let behind = *blocks.get(latch + 1)?;
+    if target as usize == head.start {
+        return Some((latch, GoesBack::Branch));
+    }
+    let jump = Inst::Jump { target: head.start as u32 };
+    let alone = behind.end == behind.start + 1 && !behind.placed;
+    (alone && selected.insts[behind.start] == jump).then_some((latch, GoesBack::JumpBehind))
+}
+
+/// How the end of a loop leads to its beginning.
+#[derive(Clone, Copy, Debug)]
+enum GoesBack {
+    /// By its branch; otherwise it goes on.
+    Branch,
+    /// By a jump behind its branch, which leads elsewhere.
+    JumpBehind,
 }
 
 impl Order {

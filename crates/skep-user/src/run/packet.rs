@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn borders_stay_inside() {
         let mut packet = Packet::new(&[7; 60]);
-        assert!(packet.adjust_head(-256) && !packet.adjust_head(-1));
-        assert!(packet.adjust_head(256 + 46) && !packet.adjust_head(1));
+        assert!(packet.adjust_head(-216) && !packet.adjust_head(-1));
+        assert!(packet.adjust_head(216 + 46) && !packet.adjust_head(1));
         assert_eq!(packet.to_vec(), [7; 14]);
         assert!(packet.adjust_tail(10) && packet.to_vec()[14..] == [0; 10]);
         assert!(!packet.adjust_tail(4096) && !packet.adjust_tail(-11));

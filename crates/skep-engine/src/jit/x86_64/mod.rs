@@ -17,6 +17,8 @@ use frame::Frame;
 use registers::gpr;
 pub(super) use stubs::build as build_stubs;
 
+use skep_isa::{BinaryOp, Width};
+
 use super::inst::{Extension, Inst, Registers, Source};
 use super::select::Leader;
 use super::{Emitted, Program, Stubs};
@@ -88,7 +90,7 @@ fn longest(inst: &Inst, leader: Leader) -> u32 {
             Inst::Extend { .. } => 4,
             Inst::Binary { op, .. } if is_division(*op) => 120,
             Inst::Binary { op, src, .. }
-                if *op != skep_isa::BinaryOp::Mul && matches!(src, Source::Reg(_) | Source::Imm(-128..128)) =>
+                if *op != BinaryOp::Mul && matches!(src, Source::Reg(_) | Source::Imm(-128..128)) =>
             {
                 10
             }
@@ -112,8 +114,8 @@ const LOOP_ALIGNMENT: usize = 16;
 /// Bytes of a line of code.
 const LINE: usize = 64;
 
-fn is_division(op: skep_isa::BinaryOp) -> bool {
-    use skep_isa::BinaryOp::{Div, Mod, SDiv, SMod};
+fn is_division(op: BinaryOp) -> bool {
+    use BinaryOp::{Div, Mod, SDiv, SMod};
     matches!(op, Div | Mod | SDiv | SMod)
 }
 
@@ -185,8 +187,17 @@ impl Emitter<'_> {
             Inst::Nop => {}
             Inst::Move { dst, src } => self.asm.mov(Wide::Yes, gpr(dst), gpr(src)),
             Inst::Constant { dst, value } => self.constant(dst, value),
-            Inst::Binary { op, width, dst, src } => self.binary(op, width, dst, src, live()),
-            Inst::Lea { dst, address } => self.lea(dst, address),
+            Inst::Binary { op, width, dst, src } => {
+                self.binary(op, width, dst, src, live());
+                if let (BinaryOp::Add, Width::W64, Source::Reg(src)) = (op, width, src) {
+                    self.carry_of(dst, src);
+                }
+            }
+            Inst::Lea { dst, address } => {
+                if !self.add_with_carry(dst, address) {
+                    self.lea(dst, address);
+                }
+            }
             Inst::ShiftedMove { dst, src, shift } => self.shifted_move(dst, src, shift),
             Inst::Extend { dst, src, size, signed, width } => self.extend((dst, src), size, signed, width),
             Inst::Negate { width, dst } => self.negate(width, dst),
