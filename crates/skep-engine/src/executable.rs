@@ -41,6 +41,9 @@ pub enum LinkError {
     /// The system gives no memory for code.
     #[error("no executable memory for the compiled program: the system refuses it")]
     NoCodeMemory,
+    /// Other programs take up what a process may use for code.
+    #[error("compiled programs take up all of the {0} bytes of executable memory: unload some")]
+    CodeMemoryFull(u64),
     /// The resolver gave no address.
     #[error("slot {slot}: {imm:?} has no address")]
     Unresolved {

@@ -31,7 +31,7 @@ pub(crate) use select::Facts;
 use std::sync::OnceLock;
 
 use call::Call;
-use code_memory::CodeMemory;
+use code_memory::{CodeMemory, CodeMemoryError};
 use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
@@ -101,6 +101,15 @@ fn stubs() -> Result<&'static Stubs, LinkError> {
     STUBS.get_or_init(make).as_ref().ok_or(LinkError::NoCodeMemory)
 }
 
+impl From<CodeMemoryError> for LinkError {
+    fn from(error: CodeMemoryError) -> LinkError {
+        match error {
+            CodeMemoryError::Full(limit) => LinkError::CodeMemoryFull(limit),
+            CodeMemoryError::System(_) => LinkError::NoCodeMemory,
+        }
+    }
+}
+
 /// Compiled code of one program.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -147,7 +156,7 @@ pub(crate) struct Request<'r> {
 /// Compiles a program.
 ///
 /// # Errors
-/// What linking says, and [`LinkError::NoCodeMemory`].
+/// What linking says, [`LinkError::NoCodeMemory`] and [`LinkError::CodeMemoryFull`].
 pub(crate) fn compile(
     request: &Request<'_>,
     stack_of: impl Fn(u32) -> u16,
@@ -165,7 +174,7 @@ pub(crate) fn compile(
     let Selected { insts, calls, functions, leaders, .. } = selected;
     let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
     let emitted = back_end::emit(&program, stubs);
-    let memory = CodeMemory::new(&emitted.code).map_err(|_| LinkError::NoCodeMemory)?;
+    let memory = CodeMemory::new(&emitted.code)?;
     let functions = program.functions.into_iter().zip(emitted.entries).collect();
     Ok(Compiled { memory, offsets: emitted.offsets.into(), functions, frames: request.frames })
 }
