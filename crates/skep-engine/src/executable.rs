@@ -123,6 +123,12 @@ impl Executable {
         at.and_then(|at| self.functions.get(at)).map_or(FRAME_BYTES, |e| e.stack_bytes)
     }
 
+    /// The same program with other machine code.
+    #[cfg(test)]
+    pub(crate) fn replace_code(self, code: Compiled) -> Self {
+        Executable { compiled: Some(code), ..self }
+    }
+
     /// Its machine code.
     pub(crate) fn code(&self) -> Option<&Compiled> {
         self.compiled.as_ref()

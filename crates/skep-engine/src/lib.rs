@@ -36,7 +36,7 @@ mod stack;
 mod trace;
 
 pub use direct::{Direct, DirectFunction, Linker, References, RunFacts};
-pub use environment::{Environment, Fault, NoEnvironment};
+pub use environment::{Environment, Exception, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
 pub use machine::{MAX_TAIL_CALLS, Machine};
 pub use memory::Region;

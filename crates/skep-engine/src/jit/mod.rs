@@ -15,6 +15,7 @@
 pub(crate) mod call;
 mod code_memory;
 mod convert;
+pub(crate) mod exception;
 mod fold;
 pub(crate) mod inst;
 mod layout;
@@ -96,6 +97,7 @@ fn stubs() -> Result<&'static Stubs, LinkError> {
         let (code, [enter, end, tail_call]) = back_end::build_stubs();
         let memory = CodeMemory::new(&code).ok()?;
         let at = |offset: usize| memory.address() + offset as u64;
+        exception::watch(memory.address()..memory.address() + code.len() as u64, at(end));
         Some(Stubs { enter: at(enter), end: at(end), tail_call_from_function: at(tail_call), _memory: memory })
     };
     STUBS.get_or_init(make).as_ref().ok_or(LinkError::NoCodeMemory)
@@ -131,6 +133,17 @@ impl Compiled {
     pub(crate) fn function(&self, slot: u32) -> Option<u64> {
         let at = self.functions.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
         Some(self.memory.address() + u64::from(self.functions[at].1))
+    }
+
+    /// The slot whose code is at that address.
+    pub(crate) fn slot_at(&self, address: u64) -> Option<u32> {
+        let offset = address.checked_sub(self.memory.address())?;
+        let offset = u32::try_from(offset).ok().filter(|offset| (*offset as usize) < self.memory.bytes().len())?;
+        // What comes before a function's first slot belongs to it.
+        let functions = &self.functions[..self.functions.partition_point(|(_, entry)| *entry <= offset)];
+        let entered = functions.last().map_or(0, |(slot, _)| *slot);
+        let begun = self.offsets.partition_point(|begin| *begin <= offset) as u32;
+        Some(begun.saturating_sub(1).max(entered))
     }
 
     /// The machine code.

@@ -120,20 +120,26 @@ impl Drop for Guarded {
     }
 }
 
-/// Takes new code from the data caches to where instructions are fetched from.
+/// Takes new code from the data caches to where instructions are fetched from, which does not look there (Arm ARM, B2.4.4).
 #[cfg(target_arch = "aarch64")]
 pub(super) fn clean_caches(code: &[u8]) {
     use std::arch::asm;
     let (start, end) = (code.as_ptr() as u64, code.as_ptr() as u64 + code.len() as u64);
-    // Lines of 16 bytes are the shortest that the architecture allows: more steps than needed do no harm.
-    let lines = || (start & !15..end).step_by(16);
-    for line in lines() {
-        // SAFETY: cache maintenance by address changes no memory; the address is readable.
+    let cache_type: u64;
+    // SAFETY: reads a register that Linux lets every program read.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) cache_type, options(nomem, nostack, preserves_flags)) };
+    // The shortest line of all caches, as the logarithm of its words.
+    let lines = |log2_words: u64| {
+        let line = 4_u64 << (log2_words & 0xf);
+        (start & !(line - 1)..end).step_by(line as usize)
+    };
+    for line in lines(cache_type >> 16) {
+        // SAFETY: maintenance of a cache line changes no memory; the address is mapped.
         unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack, preserves_flags)) };
     }
-    // SAFETY: barriers.
+    // SAFETY: a barrier.
     unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
-    for line in lines() {
+    for line in lines(cache_type) {
         // SAFETY: as above.
         unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack, preserves_flags)) };
     }
