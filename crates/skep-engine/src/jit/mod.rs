@@ -12,6 +12,8 @@
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
 //! valid.
 
+mod announce;
+mod blind;
 pub(crate) mod call;
 mod code_memory;
 mod convert;
@@ -22,25 +24,32 @@ mod layout;
 mod liveness;
 pub(crate) mod native;
 mod select;
+mod symbols;
 pub(crate) mod usage;
 mod values;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use announce::Announce;
 pub(crate) use select::Facts;
+pub use symbols::Symbol;
 
 use std::sync::OnceLock;
 
+use announce::Announced;
+use blind::{Preludes, WithoutArrays};
 use call::Call;
 use code_memory::{CodeMemory, CodeMemoryError};
 use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
 use skep_isa::Slot;
+use symbols::{Noting, Symbols};
 use usage::Usage;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as back_end;
 
+use crate::compile_options::CompileOptions;
 use crate::direct::Linker;
 use crate::executable::LinkError;
 use crate::machine::Machine;
@@ -57,6 +66,7 @@ pub(crate) enum Frames {
 /// A program as the back ends see it.
 struct Program {
     insts: Vec<Inst>,
+    preludes: Preludes,
     calls: Vec<Call>,
     /// First slots, ascending.
     functions: Vec<u32>,
@@ -120,6 +130,8 @@ pub(crate) struct Compiled {
     offsets: Box<[u32]>,
     /// First slot and entrance of each function, ascending.
     functions: Box<[(u32, u32)]>,
+    symbols: Symbols,
+    _announced: Option<Announced>,
     pub(crate) frames: Frames,
 }
 
@@ -151,9 +163,24 @@ impl Compiled {
         self.memory.bytes()
     }
 
+    /// Where [`Compiled::bytes`] lie.
+    pub(crate) fn address(&self) -> u64 {
+        self.memory.address()
+    }
+
     /// By slot: where its code begins in [`Compiled::bytes`].
     pub(crate) fn offsets(&self) -> &[u32] {
         &self.offsets
+    }
+
+    /// First slot and entrance of each function, ascending.
+    pub(crate) fn functions(&self) -> &[(u32, u32)] {
+        &self.functions
+    }
+
+    /// What numbers in it stand for.
+    pub(crate) fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 }
 
@@ -164,32 +191,52 @@ pub(crate) struct Request<'r> {
     pub(crate) frames: Frames,
     /// Frames are zero at the beginning.
     pub(crate) zeroed: bool,
+    pub(crate) options: &'r CompileOptions,
 }
 
 /// Compiles a program.
 ///
 /// # Errors
-/// What linking says, [`LinkError::NoCodeMemory`] and [`LinkError::CodeMemoryFull`].
+/// What linking says, [`LinkError::NoCodeMemory`], [`LinkError::CodeMemoryFull`] and [`LinkError::PerfMap`].
 pub(crate) fn compile(
     request: &Request<'_>,
     stack_of: impl Fn(u32) -> u16,
     linker: &mut dyn Linker,
 ) -> Result<Compiled, LinkError> {
     let stubs = stubs()?;
-    let mut selected = select::select(request.slots, request.facts, linker)?;
-    convert::convert(&mut selected);
-    fold::fold(&mut selected);
+    let blinds = request.options.blind;
+    let mut without_arrays = WithoutArrays(linker);
+    let linker: &mut dyn Linker = if blinds { &mut without_arrays } else { without_arrays.0 };
+    let mut linker = Noting { linker, symbols: Symbols::default() };
+    let mut selected = select::select(request.slots, request.facts, &mut linker)?;
+    if !blinds {
+        convert::convert(&mut selected);
+        fold::fold(&mut selected);
+    }
     // Where all is as in the interpreter, calls keep r1 to r5.
     let lost = if request.frames == Frames::Lent { Registers::NONE } else { Registers::ARGUMENTS };
     let liveness = liveness::eliminate(&mut selected, lost);
     layout::straighten(&mut selected);
     let usage = usage::usage(&selected, stack_of, request.zeroed);
-    let Selected { insts, calls, functions, leaders, .. } = selected;
-    let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
+    let Selected { mut insts, calls, functions, leaders, .. } = selected;
+    let preludes = if blinds { blind::blind(&mut insts) } else { Preludes::default() };
+    let program = Program { insts, preludes, calls, functions, leaders, liveness, usage, frames: request.frames };
     let emitted = back_end::emit(&program, stubs);
-    let memory = CodeMemory::new(&emitted.code)?;
-    let functions = program.functions.into_iter().zip(emitted.entries).collect();
-    Ok(Compiled { memory, offsets: emitted.offsets.into(), functions, frames: request.frames })
+    let announce = request.options.announce;
+    // Debuggers cannot set breakpoints in shared pages, and perf looks for names only where no file stands behind them.
+    let apart = announce != Announce::default();
+    let memory = if apart { CodeMemory::apart(&emitted.code)? } else { CodeMemory::new(&emitted.code)? };
+    let functions: Box<[_]> = program.functions.into_iter().zip(emitted.entries).collect();
+    let name = request.options.name.as_deref().unwrap_or("skep_prog");
+    let announced = announce::announce(announce, name, memory.range(), &functions);
+    Ok(Compiled {
+        offsets: emitted.offsets.into(),
+        symbols: linker.symbols,
+        _announced: announced.map_err(|error| LinkError::PerfMap(error.kind()))?,
+        functions,
+        memory,
+        frames: request.frames,
+    })
 }
 
 /// Runs code from its beginning to its end.

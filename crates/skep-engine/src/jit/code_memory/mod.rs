@@ -69,8 +69,20 @@ impl CodeMemory {
     /// # Errors
     /// See [`CodeMemoryError`].
     pub(super) fn new(code: &[u8]) -> Result<CodeMemory, CodeMemoryError> {
-        static POOL: Pool = Pool::new(LIMIT);
         POOL.publish(code)
+    }
+
+    /// The same, on pages that it shares with no other code and that no file stands behind.
+    ///
+    /// # Errors
+    /// See [`CodeMemoryError`].
+    pub(super) fn apart(code: &[u8]) -> Result<CodeMemory, CodeMemoryError> {
+        POOL.publish_apart(code)
+    }
+
+    /// Where it is.
+    pub(super) fn range(&self) -> std::ops::Range<u64> {
+        self.address()..self.address() + self.len as u64
     }
 
     /// Where it begins.
@@ -93,6 +105,9 @@ impl Drop for CodeMemory {
         self.pool.take_back(self);
     }
 }
+
+/// That of this process.
+static POOL: Pool = Pool::new(LIMIT);
 
 /// Where code of a process lies.
 #[derive(Debug)]
@@ -136,6 +151,10 @@ impl Pool {
         if let Some(memory) = self.publish_shared(code)? {
             return Ok(memory);
         }
+        self.publish_apart(code)
+    }
+
+    fn publish_apart(&'static self, code: &[u8]) -> Result<CodeMemory, CodeMemoryError> {
         let reserved = OwnPages::size_of(code.len()) as u64;
         self.lock().reserve(reserved, self.limit)?;
         match OwnPages::new(code) {

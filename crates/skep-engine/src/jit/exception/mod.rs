@@ -37,7 +37,7 @@ impl Stop {
     /// The same in terms of the program that ran.
     pub(crate) fn fault(self, executable: &Executable) -> Fault {
         let slot = executable.code().and_then(|code| code.slot_at(self.at));
-        Fault::Exception { program: None, slot, exception: self.exception, address: self.address }
+        Fault::Exception { program: executable.name(), slot, exception: self.exception, address: self.address }
     }
 }
 

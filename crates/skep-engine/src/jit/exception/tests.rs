@@ -1,6 +1,7 @@
 //! Programs here break the contract of compiled code in ways that the processor notices.
 
 use super::*;
+use crate::compile_options::CompileOptions;
 use crate::direct::References;
 use crate::environment::{Environment, NoEnvironment};
 use crate::stack;
@@ -11,7 +12,7 @@ fn compiled(text: &str) -> Executable {
     let executable = Executable::link(&slots, |_| None).expect("it links");
     // SAFETY: not true. Where it is not, the processor notices, which is what these tests are about.
     let executable = unsafe { executable.trusted() };
-    executable.compile_trusted(&slots, &mut References(|_| None)).expect("it compiles")
+    executable.compile_trusted(&slots, &mut References(|_| None), &CompileOptions::default()).expect("it compiles")
 }
 
 fn run(executable: &Executable, environment: &mut dyn Environment, args: [u64; 5]) -> Result<u64, Fault> {
@@ -153,6 +154,8 @@ fn with_code(code: &[u8]) -> Executable {
         memory,
         offsets: [0, code.len() as u32 - 1].into(),
         functions: [(0, 0)].into(),
+        symbols: Default::default(),
+        _announced: None,
         frames: crate::jit::Frames::Lent,
     };
     compiled.replace_code(made)
