@@ -112,11 +112,7 @@ fn run_compiled(
     args: [u64; 5],
 ) -> Result<u64, ConformanceError> {
     // SAFETY: as for the interpreter in `run`: frames are lent, so that the stack is where it was in the sandbox.
-    let executable = unsafe { executable.trusted() }.compile_trusted(
-        slots,
-        &mut References(|_| None),
-        &CompileOptions::default(),
-    )?;
+    let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut References(|_| None), options)?;
     let code = executable.code().map_or(0, Compiled::main);
     let machine = Machine::compiled_in(&executable, chunk);
     // SAFETY: the same; `code` is the executable's main function.

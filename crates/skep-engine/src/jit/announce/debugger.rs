@@ -100,7 +100,7 @@ impl Drop for Entry {
             let CodeEntry { next, previous, .. } = *self.entry;
             match previous.as_mut() {
                 Some(previous) => previous.next = next,
-                None => (*(&raw mut __jit_debug_descriptor)).first = next,
+                None => (&raw mut __jit_debug_descriptor.first).write(next),
             }
             if let Some(next) = next.as_mut() {
                 next.previous = previous;
