@@ -7,6 +7,7 @@
 //! an access that the sandbox let pass is the access that the other will make.
 
 use skep_isa::Slot;
+use skep_isa::cfg::Cfg;
 
 use crate::compile_options::CompileOptions;
 use crate::direct::References;
@@ -35,6 +36,9 @@ pub enum ConformanceError {
     /// The program is refused.
     #[error(transparent)]
     Refused(#[from] LinkError),
+    /// Functions of the program are left otherwise than by their end: compiled code relies on that.
+    #[error("not compiled: {0}")]
+    Functions(skep_isa::cfg::CfgError),
     /// The program faulted.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -111,6 +115,8 @@ fn run_compiled(
     chunk: &mut stack::Chunk,
     args: [u64; 5],
 ) -> Result<u64, ConformanceError> {
+    // The interpreter goes on in the next function where one is not left; compiled code has another frame there.
+    Cfg::build(slots).map_err(ConformanceError::Functions)?;
     // SAFETY: as for the interpreter in `run`: frames are lent, so that the stack is where it was in the sandbox.
     let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut References(|_| None), options)?;
     let code = executable.code().map_or(0, Compiled::main);

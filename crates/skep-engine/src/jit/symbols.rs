@@ -20,7 +20,7 @@ pub enum Symbol {
     MapData(u32),
 }
 
-/// Symbols of one program, as they were linked.
+/// Symbols of one program, as they were linked: the first that has a number names it.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols(Vec<(u64, Symbol)>);
 
@@ -32,7 +32,7 @@ impl Symbols {
 
     fn note(&mut self, value: u64, symbol: Symbol) {
         // Small numbers stand for themselves, too: a linker may number things.
-        if value > u64::from(u32::MAX) && !self.0.iter().any(|(known, _)| *known == value) {
+        if value > u64::from(u32::MAX) {
             self.0.push((value, symbol));
         }
     }

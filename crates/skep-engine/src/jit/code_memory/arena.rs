@@ -19,9 +19,10 @@ pub(super) fn page_bytes() -> u32 {
 /// An arena. Where its file has ended, its mapping faults.
 #[derive(Debug)]
 pub(super) struct Arena {
-    file: OwnedFd,
-    mapping: Guarded,
+    /// Ends before the mapping: afterwards, something else may lie there.
     _registration: Registration,
+    mapping: Guarded,
+    file: OwnedFd,
 }
 
 impl Arena {

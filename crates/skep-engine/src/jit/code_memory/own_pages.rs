@@ -9,8 +9,9 @@ use super::ranges::{self, Registration};
 /// Code on pages of its own, between guard pages.
 #[derive(Debug)]
 pub(super) struct OwnPages {
-    mapping: Guarded,
+    /// Ends before the mapping: afterwards, something else may lie there.
     _registration: Registration,
+    mapping: Guarded,
 }
 
 impl OwnPages {
