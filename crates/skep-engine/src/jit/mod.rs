@@ -6,7 +6,10 @@
 //! 4. [`liveness`]: backwards; what nobody reads is removed.
 //! 5. [`layout`]: jumps to jumps and around jumps go.
 //! 6. [`usage`]: what each function's frame needs.
-//! 7. A back end (`x86_64`) writes the code, slot by slot.
+//! 7. [`blind`], on request: numbers of the program do not stand in the code.
+//! 8. A back end (`x86_64`) writes the code, slot by slot.
+//!
+//! The code then goes to [`code_memory`]; [`exception`] watches over it, [`announce`] makes it known.
 //!
 //! Registers of BPF are registers of the machine, one to one, so that there is nothing to allocate. Every pass keeps what
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
@@ -208,7 +211,19 @@ pub(crate) fn compile(
     let mut without_arrays = WithoutArrays(linker);
     let linker: &mut dyn Linker = if blinds { &mut without_arrays } else { without_arrays.0 };
     let mut linker = Noting { linker, symbols: Symbols::default() };
-    let mut selected = select::select(request.slots, request.facts, &mut linker)?;
+    let program = translate(request, stack_of, &mut linker)?;
+    let emitted = back_end::emit(&program, stubs);
+    publish(request, program.functions, emitted, linker.symbols)
+}
+
+/// All passes but the last.
+fn translate(
+    request: &Request<'_>,
+    stack_of: impl Fn(u32) -> u16,
+    linker: &mut dyn Linker,
+) -> Result<Program, LinkError> {
+    let blinds = request.options.blind;
+    let mut selected = select::select(request.slots, request.facts, linker)?;
     if !blinds {
         convert::convert(&mut selected);
         fold::fold(&mut selected);
@@ -220,18 +235,26 @@ pub(crate) fn compile(
     let usage = usage::usage(&selected, stack_of, request.zeroed);
     let Selected { mut insts, calls, functions, leaders, .. } = selected;
     let preludes = if blinds { blind::blind(&mut insts) } else { Preludes::default() };
-    let program = Program { insts, preludes, calls, functions, leaders, liveness, usage, frames: request.frames };
-    let emitted = back_end::emit(&program, stubs);
+    Ok(Program { insts, preludes, calls, functions, leaders, liveness, usage, frames: request.frames })
+}
+
+/// Makes code executable, and known to those who are to know it.
+fn publish(
+    request: &Request<'_>,
+    functions: Vec<u32>,
+    emitted: Emitted,
+    symbols: Symbols,
+) -> Result<Compiled, LinkError> {
     let announce = request.options.announce;
     // Debuggers cannot set breakpoints in shared pages, and perf looks for names only where no file stands behind them.
     let apart = announce != Announce::default();
     let memory = if apart { CodeMemory::apart(&emitted.code)? } else { CodeMemory::new(&emitted.code)? };
-    let functions: Box<[_]> = program.functions.into_iter().zip(emitted.entries).collect();
+    let functions: Box<[_]> = functions.into_iter().zip(emitted.entries).collect();
     let name = request.options.name.as_deref().unwrap_or("skep_prog");
     let announced = announce::announce(announce, name, memory.range(), &functions);
     Ok(Compiled {
         offsets: emitted.offsets.into(),
-        symbols: linker.symbols,
+        symbols,
         _announced: announced.map_err(|error| LinkError::PerfMap(error.kind()))?,
         functions,
         memory,
