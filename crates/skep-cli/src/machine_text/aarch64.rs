@@ -81,7 +81,7 @@ mod tests {
         let names = |value: u64| (value == 0x7f00_1234_5678).then(|| "call_helper".to_owned());
         let lines = disassemble(&code, 0x40_0000, &names);
         let shown: Vec<_> = lines.iter().map(|line| (line.offset, &*line.text)).collect();
-        assert_eq!(shown, [(0, "mov x9, call_helper"), (12, "blr x9"), (16, "mov x0, 0x7"), (20, "b 0x8")]);
+        assert_eq!(shown, [(0, "mov x9, call_helper"), (12, "blr x9"), (16, "mov x0, #0x7"), (20, "b 0x8")]);
         assert_eq!((&*lines[0].bytes, &*lines[1].bytes), ("........................", "20013fd6"));
     }
 }

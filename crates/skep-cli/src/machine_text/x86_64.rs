@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn addresses_have_names_and_jumps_offsets() {
-        // mov rax, 0x7f0012345678; call rax; mov eax, 7; jmp -19; call 0x1000 behind the end
+        // mov rax, 0x7f0012345678; call rax; mov eax, 7; jmp -7; call 0x1000 behind the end
         let code = [
             &[0x48, 0xb8, 0x78, 0x56, 0x34, 0x12, 0, 0x7f, 0, 0][..],
-            &[0xff, 0xd0, 0xb8, 7, 0, 0, 0, 0xeb, 0xed],
+            &[0xff, 0xd0, 0xb8, 7, 0, 0, 0, 0xeb, 0xf9],
             &[0xe8, 0, 0x10, 0, 0],
         ]
         .concat();
@@ -110,7 +110,7 @@ mod tests {
                 (0, "mov rax, call_helper", "48b8................"),
                 (10, "call rax", "ffd0"),
                 (12, "mov eax, 7", "b807000000"),
-                (17, "jmp 0x0", "ebed"),
+                (17, "jmp 0xc", "ebf9"),
                 (19, "call outside", "e8........"),
             ]
         );
