@@ -1,5 +1,6 @@
 //! The machine code of a program, to look at.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::executable::Executable;
@@ -11,6 +12,7 @@ use crate::jit::{Compiled, Symbol};
 #[derive(Clone, Copy, Debug)]
 pub struct MachineCode<'e> {
     code: &'e Compiled,
+    slots: usize,
 }
 
 /// A stretch of machine code.
@@ -27,7 +29,7 @@ pub struct Part {
 impl Executable {
     /// Its machine code, if it is compiled.
     pub fn machine_code(&self) -> Option<MachineCode<'_>> {
-        self.code().map(|code| MachineCode { code })
+        self.code().map(|code| MachineCode { code, slots: self.slots() })
     }
 }
 
@@ -44,25 +46,26 @@ impl<'e> MachineCode<'e> {
 
     /// How many slots the program has.
     pub fn slots(&self) -> usize {
-        self.code.offsets().len()
+        self.slots
     }
 
-    /// Which bytes belong to which slot, in order; slots that need no code are left out.
+    /// Which bytes belong to which slot, in the order of the bytes. Slots that need no code are left out; others may have
+    /// several parts.
     pub fn parts(&self) -> Vec<Part> {
         let offsets = self.code.offsets();
-        let entries = self.code.functions();
-        let end_of = |slot: usize| {
-            let next = slot as u32 + 1;
-            let entry = entries.binary_search_by_key(&next, |(start, _)| *start).ok().map(|at| entries[at].1);
-            entry.or_else(|| offsets.get(slot + 1).copied()).map_or(self.bytes().len(), |offset| offset as usize)
+        let first_of = |&(slot, entry): &(u32, u32)| {
+            let first = offsets.iter().position(|(offset, other)| *offset >= entry && *other == slot);
+            first.map(|index| (index, (slot, entry)))
         };
+        let firsts: BTreeMap<usize, (u32, u32)> = self.code.functions().iter().filter_map(first_of).collect();
         let mut parts = Vec::new();
-        for (slot, begin) in offsets.iter().map(|offset| *offset as usize).enumerate() {
-            let number = slot as u32;
-            if let Ok(at) = entries.binary_search_by_key(&number, |(start, _)| *start) {
-                parts.push(Part { slot: number, is_entry: true, range: entries[at].1 as usize..begin });
+        for (index, (begin, slot)) in offsets.iter().enumerate() {
+            if let Some((function, entry)) = firsts.get(&index) {
+                parts.push(Part { slot: *function, is_entry: true, range: *entry as usize..*begin as usize });
             }
-            parts.push(Part { slot: number, is_entry: false, range: begin..end_of(slot) });
+            let next = offsets.get(index + 1).map_or(self.bytes().len(), |(offset, _)| *offset as usize);
+            let end = firsts.get(&(index + 1)).map_or(next, |(_, entry)| *entry as usize);
+            parts.push(Part { slot: *slot, is_entry: false, range: *begin as usize..end });
         }
         parts.retain(|part| !part.range.is_empty());
         parts

@@ -4,7 +4,7 @@
 //! Time is that of the thread's CPU, so that other work on the machine disturbs less. Where Linux's BPF cannot be used, its
 //! columns stay empty, which is said.
 //!
-//! `cargo bench -p skep-user --bench maps [-- PART-OF-A-NAME]`
+//! `cargo bench -p skep-user --bench maps [-- PART-OF-A-NAME [ENTRIES]]`
 
 use rustix::time::ClockId;
 use skep_abi::command::{ElementFlags, MapCreate, ProgLoad, ProgTestRun};
@@ -17,13 +17,14 @@ use skep_isa::text::{Names, assemble_with};
 use skep_kernel::{Handle, Kernel, SharedMemory, calls};
 use skep_linux::LinuxKernel;
 use skep_user::{Config, UserKernel};
+use std::ffi::CStr;
 use std::hint::black_box;
 use std::sync::Arc;
 
 const ROUNDS: usize = 7;
 /// Operations of a run, and runs of a round.
-const LOOP: u32 = 4096;
-const RUNS: u32 = 100;
+const LOOP: u32 = 512;
+const RUNS: u32 = 800;
 const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
 const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
@@ -85,10 +86,10 @@ const OPERATIONS: &[Operation] = &[
 const EMPTY: Operation =
     Operation { name: "empty loop", map_type: MapType::Hash, keys: 1, text: "", what: What::Empty };
 
-/// A map of a kernel, with the program's name for it.
-struct Names1(i32);
+/// The one map of a program.
+struct OneMap(i32);
 
-impl Names for Names1 {
+impl Names for OneMap {
     fn helper(&self, name: &str) -> Option<i32> {
         helper::by_name(name).map(|helper| helper.id as i32)
     }
@@ -300,7 +301,7 @@ impl Theirs {
     fn new(kernel: &Arc<dyn Kernel>, operation: &Operation, entries: u32) -> Theirs {
         let map = create(kernel, operation, entries);
         let text = text(operation, entries);
-        let slots = assemble_with(&text, &Names1(map.fd())).expect("the text assembles").slots;
+        let slots = assemble_with(&text, &OneMap(map.fd())).expect("the text assembles").slots;
         let insns = Slot::write_program(&slots);
         let prog_type = ProgramType::SchedCls.number();
         let command = ProgLoad { prog_type, insns: &insns, license: Some(c"GPL"), ..Default::default() };
@@ -309,7 +310,7 @@ impl Theirs {
     }
 
     fn round(&self) -> f64 {
-        let repeat = if self.ring.is_some() { 1 } else { 10 };
+        let repeat = if self.ring.is_some() { 16 } else { 100 };
         let start = cpu_time();
         for _ in 0..RUNS / repeat {
             let command = ProgTestRun { prog_fd: self.program.fd(), data_in: &[0; 64], repeat, ..Default::default() };
@@ -396,6 +397,32 @@ fn compare(linux: Option<&Arc<dyn Kernel>>, operation: &Operation, entries: u32)
     println!("| {} | {entries} | {a:.1} ({b:.1}) | {linux}", operation.name);
 }
 
+/// Records of sixteen bytes that the library's reader takes in a second, of a ring that is full.
+fn consume() {
+    const PIN: &CStr = c"/sys/fs/bpf/ring";
+    let operation = OPERATIONS.last().expect("the ring");
+    let ours = Ours::new(operation, 0);
+    let kernel: Arc<dyn Kernel> = ours.user.clone();
+    calls::obj_pin(&*kernel, ours.map.fd(), PIN).expect("a pin");
+    let map = skep::RawMap::open_pinned(&kernel, PIN.to_str().expect("UTF-8")).expect("the pin");
+    let mut reader = skep::RingBuffer::new(&map).expect("a ring");
+    let mut times = Vec::new();
+    for _ in 0..100 {
+        let entered = ours.user.enter(None);
+        let mut facts = RunFacts { cpu: entered.cpu(), ..RunFacts::default() };
+        for record in 0..RING_SIZE / 24 - 1 {
+            ours.once(operation, &[u64::from(record), 0], &mut facts);
+        }
+        drop(entered);
+        let (start, mut sum) = (cpu_time(), 0);
+        let count = reader.consume(|record| sum += u64::from(record[0])).expect("a sound ring");
+        black_box(sum);
+        times.push((cpu_time() - start) as f64 / count as f64);
+    }
+    let (least, median) = summary(times, 0.0);
+    println!("\nring consumer: {least:.1} ({median:.1}) ns a record, {:.0} million a second", 1000.0 / least);
+}
+
 /// How much slower a lookup gets when another thread looks up in the same map.
 fn two_threads(entries: u32) {
     for operation in OPERATIONS.iter().filter(|operation| operation.what == What::Lookup) {
@@ -414,14 +441,19 @@ fn two_threads(entries: u32) {
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let wanted = arguments.next().unwrap_or_default();
+    let only: Option<u32> = arguments.next().map(|number| number.parse().expect("a number of entries"));
     let linux = linux();
     println!("| operation | entries | here, ns: least (median) | Linux | Linux / here |\n|---|---|---|---|---|");
     for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&wanted)) {
         let sizes = if operation.what == What::Ring { &SIZES[..1] } else { &SIZES[..] };
-        for entries in sizes {
+        for entries in sizes.iter().filter(|size| only.is_none_or(|only| **size == only)) {
             compare(linux.as_ref(), operation, *entries);
         }
+    }
+    if "ring consumer".contains(&wanted) {
+        consume();
     }
     if wanted.is_empty() {
         println!("\n| two threads | entries | alone, ns | both | ratio |\n|---|---|---|---|---|");

@@ -2,7 +2,7 @@
 
 use crate::cpus::{Cpus, Run};
 use crate::kernel_types;
-use crate::memory::ObjectArray;
+use crate::memory::{Budget, ObjectArray, memory_of_machine};
 use crate::objects::{AttachPoint, Attachments, BtfObject, DescriptorTable, Ids, Link, Map, Pins, Program};
 use crate::statistics::Statistics;
 use crate::sync::lock;
@@ -50,6 +50,8 @@ pub struct Config {
     pub announce: Announce,
     /// Compile with constant blinding: see [`skep_engine::CompileOptions::blind`].
     pub blind: bool,
+    /// Bytes that all maps may use together; `None` for as many as the machine has.
+    pub map_memory: Option<u64>,
 }
 
 impl Default for Config {
@@ -68,6 +70,7 @@ impl Default for Config {
             trace_lines: 65536,
             announce: Announce::from_environment(),
             blind: false,
+            map_memory: None,
         }
     }
 }
@@ -93,6 +96,7 @@ pub struct UserKernel {
     pub(crate) config: Config,
     pub(crate) cpus: Arc<Cpus>,
     pub(crate) maps: Ids<Map>,
+    pub(crate) map_memory: Arc<Budget>,
     pub(crate) programs: Ids<Program>,
     pub(crate) links: Ids<Link>,
     pub(crate) btfs: Ids<BtfObject>,
@@ -129,6 +133,7 @@ impl UserKernel {
             ended_early: (0..cpus.count()).map(|_| AtomicBool::new(false)).collect(),
             cpus,
             maps: Ids::default(),
+            map_memory: Budget::new(config.map_memory.unwrap_or_else(memory_of_machine)),
             programs: Ids::default(),
             links: Ids::default(),
             btfs,
@@ -179,6 +184,11 @@ impl UserKernel {
     /// Takes out the lines that programs printed.
     pub fn take_trace(&self) -> Vec<TraceLine> {
         self.trace.take()
+    }
+
+    /// Bytes that all maps use together: what they were made with, and elements that came since.
+    pub fn map_memory_in_use(&self) -> u64 {
+        self.map_memory.used()
     }
 
     /// Bytes of memory that a map uses, about (`memlock` of Linux's `fdinfo`).

@@ -1,13 +1,13 @@
 //! Programs that nobody verified, in the sandbox: any helper with any arguments, and the process lives on.
 
 use proptest::prelude::*;
-use skep_abi::command::{MapCreate, ProgLoad, ProgTestRun};
+use skep_abi::command::{ElementFlags, MapCreate, ProgLoad, ProgTestRun};
 use skep_abi::helper::HELPERS;
-use skep_abi::map_type::MapType;
+use skep_abi::map_type::{MapFlags, MapType};
 use skep_abi::program_type::ProgramType;
 use skep_engine::Mode;
 use skep_isa::Slot;
-use skep_kernel::{Kernel, calls};
+use skep_kernel::{Errno, Kernel, calls};
 use skep_user::{Config, UserKernel};
 use std::sync::Arc;
 
@@ -115,4 +115,35 @@ proptest! {
         // Whatever the program does, the call comes back.
         let _ = kernel.bpf(ProgTestRun { prog_fd: program.fd(), data_in: &[0x11; 64], ..Default::default() }.into());
     }
+}
+
+/// All maps together stay within what the kernel was given, and what a map used is there for the next.
+#[test]
+fn maps_take_no_more_memory_than_they_may() {
+    let user = UserKernel::new(Config { map_memory: Some(4 << 20), ..Config::default() });
+    let kernel: Arc<dyn Kernel> = user.clone();
+    let create = |map_type: MapType, value_size, max_entries, map_flags| {
+        let map_type = map_type.number();
+        let command = MapCreate { map_type, key_size: 4, value_size, max_entries, map_flags, ..Default::default() };
+        calls::map_create(&kernel, command)
+    };
+    let none = MapFlags::empty();
+    assert_eq!(create(MapType::Array, 8, 1 << 20, none).map(drop), Err(Errno::ENOMEM));
+    assert_eq!(create(MapType::Hash, 56, 1 << 17, none).map(drop), Err(Errno::ENOMEM));
+    for round in 0..3 {
+        let map = create(MapType::Hash, 120, 1 << 17, MapFlags::NO_PREALLOC).expect("nothing is in it");
+        let mut count = 0u32;
+        let errno = loop {
+            let put =
+                calls::map_update_elem(&*kernel, map.fd(), &count.to_ne_bytes(), &[0; 120], ElementFlags::empty());
+            match put {
+                Ok(()) => count += 1,
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!(errno, Errno::ENOMEM, "round {round}, {count} elements");
+        assert!((20_000..32_768).contains(&count), "round {round}: {count} elements of 128 bytes, and buckets");
+        assert!(user.map_memory_in_use() <= 4 << 20);
+    }
+    assert_eq!(user.map_memory_in_use(), 0);
 }

@@ -16,6 +16,9 @@ const DISCARDED: u32 = 1 << 30;
 /// Bytes before the data of a record.
 const HEADER_BYTES: u64 = 8;
 
+/// After so many records the producer hears how far the reader is.
+const RECORDS_AT_ONCE: usize = 64;
+
 /// The reading side of a ring buffer.
 ///
 /// ```no_run
@@ -145,38 +148,61 @@ impl RingBuffer {
         let page = (self.producer.len() as u64).checked_sub(2 * self.size).ok_or(Errno::EPROTO)?;
         let mut count = 0;
         let mut consumed = self.consumer.load_acquire_u64(0)?;
-        let mut more = true;
-        while more {
+        loop {
             let produced = self.producer.load_acquire_u64(0)?;
             if consumed >= produced {
-                break;
+                return Ok(count);
             }
-            let waiting = produced - consumed;
-            if waiting > self.size {
+            if produced - consumed > self.size {
                 return Err(Errno::EPROTO);
             }
-            let at = (page + consumed % self.size) as usize;
+            let begun = consumed;
+            let more = self.take_until(page, &mut consumed, produced, &mut count, handle);
+            // Only now may the producer write there again: the records were copied.
+            self.consumer.store_release_u64(0, consumed)?;
+            if !more? || consumed == begun {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Takes the finished records up to a position, or so many that the producer should hear of it; `false` where `handle` wants
+    /// no more.
+    fn take_until(
+        &mut self,
+        page: u64,
+        consumed: &mut u64,
+        produced: u64,
+        count: &mut usize,
+        handle: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<bool, Errno> {
+        for _ in 0..RECORDS_AT_ONCE {
+            if *consumed >= produced {
+                break;
+            }
+            let at = (page + (*consumed & (self.size - 1))) as usize;
             let header = self.producer.load_acquire_u32(at)?;
             if header & BUSY != 0 {
                 break;
             }
             let len = u64::from(header & !DISCARDED);
+            let whole = (len + HEADER_BYTES).next_multiple_of(8);
             // A busy record was left out above, so it is all there.
-            if (len + HEADER_BYTES).next_multiple_of(8) > waiting {
+            if whole > produced - *consumed {
                 return Err(Errno::EPROTO);
             }
             if header & DISCARDED == 0 {
-                self.record.resize(len as usize, 0);
+                if self.record.len() != len as usize {
+                    self.record.resize(len as usize, 0);
+                }
                 self.producer.read(at + HEADER_BYTES as usize, &mut self.record)?;
-                count += 1;
+                *count += 1;
             }
-            consumed += (len + HEADER_BYTES).next_multiple_of(8);
-            // Only now may the producer write there again: the record is a copy.
-            self.consumer.store_release_u64(0, consumed)?;
-            if header & DISCARDED == 0 {
-                more = handle(&self.record);
+            *consumed += whole;
+            if header & DISCARDED == 0 && !handle(&self.record) {
+                return Ok(false);
             }
         }
-        Ok(count)
+        Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! What the back ends translate: instructions after selection, closer to what machines can do than BPF's.
 //!
-//! There is one [`Inst`] per slot of the program, so that a slot number is an index; what became superfluous is
-//! [`Inst::Nop`]. Compared with BPF there are three-operand additions ([`Inst::Lea`]), addresses with an index register,
+//! There is one [`Inst`] per slot of the program, so that a slot number is an index until [`super::place`] puts the code in
+//! another order; what became superfluous is [`Inst::Nop`]. Compared with BPF there are three-operand additions ([`Inst::Lea`]), addresses with an index register,
 //! loads that swap bytes, and tests for bits that are all clear.
 
 use skep_isa::{AtomicOp, BinaryOp, PacketOffset, Reg, Size, Width};

@@ -2,12 +2,13 @@
 //!
 //! 1. [`select`]: one [`inst::Inst`] per slot, references resolved, calls replaced by what the linker offers.
 //! 2. [`convert`]: branches over one assignment become conditional assignments.
-//! 3. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
-//! 4. [`liveness`]: backwards; what nobody reads is removed.
-//! 5. [`layout`]: jumps to jumps and around jumps go.
-//! 6. [`usage`]: what each function's frame needs.
-//! 7. [`blind`], on request: numbers of the program do not stand in the code.
-//! 8. A back end (`x86_64`) writes the code, slot by slot.
+//! 3. [`place`]: loops are laid out for a machine.
+//! 4. [`fold`]: forwards; earlier results become operands, addresses and wider loads of later instructions.
+//! 5. [`liveness`]: backwards; what nobody reads is removed.
+//! 6. [`layout`]: jumps to jumps and around jumps go.
+//! 7. [`usage`]: what each function's frame needs.
+//! 8. [`blind`], on request: numbers of the program do not stand in the code.
+//! 9. A back end (`x86_64`) writes the code, instruction by instruction.
 //!
 //! The code then goes to [`code_memory`]; [`exception`] watches over it, [`announce`] makes it known.
 //!
@@ -26,6 +27,7 @@ pub(crate) mod inst;
 mod layout;
 mod liveness;
 pub(crate) mod native;
+mod place;
 mod select;
 mod symbols;
 pub(crate) mod usage;
@@ -70,8 +72,10 @@ pub(crate) enum Frames {
 struct Program {
     insts: Vec<Inst>,
     preludes: Preludes,
+    /// By index: the slot that the instruction stems from; empty where that is the index.
+    origin: Vec<u32>,
     calls: Vec<Call>,
-    /// First slots, ascending.
+    /// Indices of their first instructions, ascending.
     functions: Vec<u32>,
     leaders: Vec<Leader>,
     liveness: Liveness,
@@ -80,10 +84,16 @@ struct Program {
     frames: Frames,
 }
 
+impl Program {
+    fn slot_of(&self, index: u32) -> u32 {
+        self.origin.get(index as usize).copied().unwrap_or(index)
+    }
+}
+
 /// What a back end makes.
 struct Emitted {
     code: Vec<u8>,
-    /// By slot.
+    /// By index.
     offsets: Vec<u32>,
     /// By function.
     entries: Vec<u32>,
@@ -129,9 +139,9 @@ impl From<CodeMemoryError> for LinkError {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     memory: CodeMemory,
-    /// By slot: where its code begins.
-    offsets: Box<[u32]>,
-    /// First slot and entrance of each function, ascending.
+    /// Where the code of instructions begins, ascending, and their slots.
+    offsets: Box<[(u32, u32)]>,
+    /// First slot and entrance of each function, ascending: functions keep their order.
     functions: Box<[(u32, u32)]>,
     symbols: Symbols,
     _announced: Option<Announced>,
@@ -154,11 +164,14 @@ impl Compiled {
     pub(crate) fn slot_at(&self, address: u64) -> Option<u32> {
         let offset = address.checked_sub(self.memory.address())?;
         let offset = u32::try_from(offset).ok().filter(|offset| (*offset as usize) < self.memory.bytes().len())?;
-        // What comes before a function's first slot belongs to it.
+        // What comes before a function's first instruction belongs to its slot.
         let functions = &self.functions[..self.functions.partition_point(|(_, entry)| *entry <= offset)];
-        let entered = functions.last().map_or(0, |(slot, _)| *slot);
-        let begun = self.offsets.partition_point(|begin| *begin <= offset) as u32;
-        Some(begun.saturating_sub(1).max(entered))
+        let begun = &self.offsets[..self.offsets.partition_point(|(begin, _)| *begin <= offset)];
+        match (begun.last(), functions.last()) {
+            (Some((begin, _)), Some((slot, entry))) if entry > begin => Some(*slot),
+            (None, Some((slot, _))) => Some(*slot),
+            (begun, _) => begun.map(|(_, slot)| *slot),
+        }
     }
 
     /// The machine code.
@@ -171,8 +184,9 @@ impl Compiled {
         self.memory.address()
     }
 
-    /// By slot: where its code begins in [`Compiled::bytes`].
-    pub(crate) fn offsets(&self) -> &[u32] {
+    /// Where in [`Compiled::bytes`] the code of instructions begins, ascending, and their slots. The code of a slot may be in
+    /// several places, and none where nothing is left to do.
+    pub(crate) fn offsets(&self) -> &[(u32, u32)] {
         &self.offsets
     }
 
@@ -213,7 +227,7 @@ pub(crate) fn compile(
     let mut linker = Noting { linker, symbols: Symbols::default() };
     let program = translate(request, stack_of, &mut linker)?;
     let emitted = back_end::emit(&program, stubs);
-    publish(request, program.functions, emitted, linker.symbols)
+    publish(request, &program, emitted, linker.symbols)
 }
 
 /// All passes but the last.
@@ -226,6 +240,9 @@ fn translate(
     let mut selected = select::select(request.slots, request.facts, linker)?;
     if !blinds {
         convert::convert(&mut selected);
+    }
+    place::place(&mut selected);
+    if !blinds {
         fold::fold(&mut selected);
     }
     // Where all is as in the interpreter, calls keep r1 to r5.
@@ -233,15 +250,15 @@ fn translate(
     let liveness = liveness::eliminate(&mut selected, lost);
     layout::straighten(&mut selected);
     let usage = usage::usage(&selected, stack_of, request.zeroed);
-    let Selected { mut insts, calls, functions, leaders, .. } = selected;
+    let Selected { mut insts, calls, functions, leaders, origin, .. } = selected;
     let preludes = if blinds { blind::blind(&mut insts) } else { Preludes::default() };
-    Ok(Program { insts, preludes, calls, functions, leaders, liveness, usage, frames: request.frames })
+    Ok(Program { insts, preludes, origin, calls, functions, leaders, liveness, usage, frames: request.frames })
 }
 
 /// Makes code executable, and known to those who are to know it.
 fn publish(
     request: &Request<'_>,
-    functions: Vec<u32>,
+    program: &Program,
     emitted: Emitted,
     symbols: Symbols,
 ) -> Result<Compiled, LinkError> {
@@ -249,11 +266,12 @@ fn publish(
     // Debuggers cannot set breakpoints in shared pages, and perf looks for names only where no file stands behind them.
     let apart = announce != Announce::default();
     let memory = if apart { CodeMemory::apart(&emitted.code)? } else { CodeMemory::new(&emitted.code)? };
-    let functions: Box<[_]> = functions.into_iter().zip(emitted.entries).collect();
+    let functions: Box<[_]> =
+        program.functions.iter().map(|index| program.slot_of(*index)).zip(emitted.entries).collect();
     let name = request.options.name.as_deref().unwrap_or("skep_prog");
     let announced = announce::announce(announce, name, memory.range(), &functions);
     Ok(Compiled {
-        offsets: emitted.offsets.into(),
+        offsets: (0..).zip(emitted.offsets).map(|(index, offset)| (offset, program.slot_of(index))).collect(),
         symbols,
         _announced: announced.map_err(|error| LinkError::PerfMap(error.kind()))?,
         functions,

@@ -21,7 +21,7 @@ pub(crate) struct Facts<'f> {
 
 /// A program after selection.
 pub(crate) struct Selected {
-    /// One per slot.
+    /// At first one per slot.
     pub(crate) insts: Vec<Inst>,
     /// What [`Inst::Call`] refers to.
     pub(crate) calls: Vec<Call>,
@@ -31,6 +31,8 @@ pub(crate) struct Selected {
     pub(crate) leaders: Vec<Leader>,
     /// Something jumps or calls backwards.
     pub(crate) has_back_edges: bool,
+    /// By index: the slot of the instruction. Empty where they are the same.
+    pub(crate) origin: Vec<u32>,
 }
 
 /// What begins at a slot.
@@ -61,6 +63,7 @@ pub(crate) fn select(slots: &[Slot], facts: Facts<'_>, linker: &mut dyn Linker) 
             functions: vec![0],
             leaders: vec![Leader::No; slots.len()],
             has_back_edges: false,
+            origin: Vec::new(),
         },
         begins: vec![false; slots.len()],
     };

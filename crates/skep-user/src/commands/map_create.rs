@@ -44,12 +44,14 @@ impl UserKernel {
             value: value_format(command.value_size as usize, types.as_ref())?,
             seed: if command.map_flags.contains(MapFlags::ZERO_SEED) { 0 } else { self.next_seed() },
             cpus: self.cpus.clone(),
+            budget: self.map_memory.clone(),
             signal: self.signal.clone(),
         };
         let shape = inner.as_deref().map(InnerShape::of);
         let facts = inner.map(|map| Box::new(map.facts()));
         let implementation = maps::create(&definition, shape)?;
-        let map = self.maps.assign(|id| Map::new(id, name, definition, types, facts, implementation));
+        let charge = self.map_memory.charge(implementation.memory_usage()).ok_or(Errno::ENOMEM)?;
+        let map = self.maps.assign(|id| Map::new(id, name, definition, types, facts, implementation, charge));
         Ok(Reply::Fd(self.descriptors.open(Object::Map(MapReference::new(map)), access)?))
     }
 

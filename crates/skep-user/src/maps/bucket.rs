@@ -41,11 +41,25 @@ pub(crate) fn tag_of(hash: u64) -> u8 {
     if tag == 0 { 1 } else { tag }
 }
 
-/// The high bit of every byte of `word` that is `byte`. Above an equal byte there may be others; the caller looks closer.
+/// The high bit of every byte of `word` that is `byte`. Above an equal byte there may be others, but the lowest is right.
 #[inline(always)]
 fn equal_bytes(word: u64, byte: u8) -> u64 {
-    let differing = word ^ u64::from(byte) * LOW_BITS;
+    let differing = word ^ (u64::from(byte) * LOW_BITS);
     differing.wrapping_sub(LOW_BITS) & !differing & HIGH_BITS
+}
+
+/// One bit for each place: that of a place in the second word stands beside that of the one eight places before. So the way
+/// through the code does not depend on which word it is, which no processor could foresee.
+#[inline(always)]
+fn places(first: u64, second: u64) -> u64 {
+    (first >> 7) | ((second & TAGS_OF_SECOND) >> 6)
+}
+
+/// The place of the lowest bit.
+#[inline(always)]
+fn first_place(places: u64) -> usize {
+    let bit = places.trailing_zeros() as usize;
+    (bit / 8 + bit % 8 * 8) & 15
 }
 
 impl Bucket {
@@ -61,18 +75,9 @@ impl Bucket {
     pub(crate) fn find(&self, tag: u8, mut is_it: impl FnMut(u32) -> bool) -> Result<(usize, u32), u32> {
         let first = self.tags[0].load(Acquire);
         let second = self.tags[1].load(Acquire);
-        let mut equal = equal_bytes(first, tag);
+        let mut equal = places(equal_bytes(first, tag), equal_bytes(second, tag));
         while equal != 0 {
-            let place = equal.trailing_zeros() as usize / 8 & 7;
-            let number = self.numbers[place].load(Acquire);
-            if number != 0 && is_it(number) {
-                return Ok((place, number));
-            }
-            equal &= equal - 1;
-        }
-        let mut equal = equal_bytes(second, tag) & TAGS_OF_SECOND;
-        while equal != 0 {
-            let place = 8 + (equal.trailing_zeros() as usize / 8 & 3);
+            let place = first_place(equal);
             let number = self.numbers[place].load(Acquire);
             if number != 0 && is_it(number) {
                 return Ok((place, number));
@@ -99,14 +104,14 @@ impl Bucket {
     #[inline]
     pub(crate) fn lock(&self) {
         let word = &self.tags[1];
-        let mut tries = 0;
+        let mut tries = 0u32;
         loop {
             let old = word.load(Relaxed);
             if old & LOCK == 0 && word.compare_exchange_weak(old, old | LOCK, Acquire, Relaxed).is_ok() {
                 return;
             }
             pause(tries);
-            tries += 1;
+            tries = tries.wrapping_add(1);
         }
     }
 
@@ -122,12 +127,8 @@ impl Bucket {
     /// An empty place.
     #[inline]
     pub(crate) fn vacancy(&self) -> Option<usize> {
-        let empty = equal_bytes(self.tags[0].load(Relaxed), 0);
-        if empty != 0 {
-            return Some(empty.trailing_zeros() as usize / 8);
-        }
-        let empty = equal_bytes(self.tags[1].load(Relaxed), 0) & TAGS_OF_SECOND;
-        (empty != 0).then(|| 8 + empty.trailing_zeros() as usize / 8)
+        let empty = places(equal_bytes(self.tags[0].load(Relaxed), 0), equal_bytes(self.tags[1].load(Relaxed), 0));
+        (empty != 0).then(|| first_place(empty))
     }
 
     /// Puts an element into an empty place.

@@ -93,10 +93,11 @@ pub(crate) unsafe fn bytes_at(address: u64, len: usize) -> Copied {
     }
 }
 
-/// Memory of the program that a helper fills.
+/// Memory of the program that a helper reads or fills.
 ///
 /// # Safety
-/// `len` bytes are writable there, and used only within the call.
+/// `len` bytes are readable there, writable where it is written, and used only within the call.
+#[inline]
 pub(super) unsafe fn memory_at<'a>(address: u64, len: usize) -> Shared<'a> {
     // SAFETY: the caller's promise.
     unsafe { Shared::new(address, len) }

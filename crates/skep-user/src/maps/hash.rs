@@ -4,6 +4,7 @@ use super::hash_direct;
 use super::hash_table::{HashTable, LockedBucket, Place, TableSpec};
 use super::key::{Key, with_key};
 use super::lru::{Full, Lru};
+use super::value::Source;
 use super::{Definition, MapImplementation, NewValue, Operation, Side, ValueFormat, Visit, flags};
 use crate::cpus::{Cpus, Run};
 use crate::memory::{Element, Layout, Shared};
@@ -43,7 +44,9 @@ impl Hash {
         let lru = evicts.then(|| if own_lists { Lru::per_cpu(capacity, cpus.count()) } else { Lru::common() });
         let layout = Layout { header: evicts, key_size: definition.key_size, value_size: values.size() };
         let preallocated = !definition.flags.contains(MapFlags::NO_PREALLOC);
-        let table = HashTable::new(TableSpec { capacity, layout, seed: definition.seed, preallocated }, cpus.clone())?;
+        let (seed, budget) = (definition.seed, definition.budget.clone());
+        let spec = TableSpec { capacity, layout, seed, preallocated, budget };
+        let table = HashTable::new(spec, cpus.clone())?;
         Ok(Hash { table, values, lru, cpus })
     }
 
@@ -56,8 +59,8 @@ impl Hash {
     }
 
     /// Creates or replaces an element. `source` has been checked, the flags too.
-    #[inline]
-    pub(super) fn update_key<K: Key>(&self, key: K, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+    #[inline(always)]
+    pub(super) fn update_key<K: Key, V: Source>(&self, key: K, source: V, flags: u64, side: Side) -> Result<(), Errno> {
         // Per-CPU values are written in place by their CPU; locked values under their lock.
         let in_place = self.values.per_cpu.is_some() || flags & flags::LOCK != 0;
         if let Some(lru) = &self.lru {
@@ -75,7 +78,7 @@ impl Hash {
         })
     }
 
-    fn write_in_place(&self, element: Element, source: &[u8], flags: u64, side: Side) -> Result<(), Errno> {
+    fn write_in_place(&self, element: Element, source: impl Source, flags: u64, side: Side) -> Result<(), Errno> {
         let value = self.table.value(element);
         let _guard = self.values.format.guard(value, flags)?;
         self.values.write(value, source, side, false);
@@ -85,11 +88,12 @@ impl Hash {
 
     /// An element comes into its list before it is linked, and leaves it after it is unlinked: only so can nobody find
     /// one that is in no list.
-    fn update_evicting<K: Key>(
+    #[inline(never)]
+    fn update_evicting<K: Key, V: Source>(
         &self,
         lru: &Lru,
         key: K,
-        source: &[u8],
+        source: V,
         flags: u64,
         side: Side,
         in_place: bool,
@@ -122,7 +126,9 @@ impl Hash {
                     continue;
                 }
             }
-            match link_listed(&table.lock(key), element, !exists) {
+            // The bucket is not locked any more when a list is.
+            let linked = link_listed(table.lock(key), element, !exists);
+            match linked {
                 Ok(None) => return Ok(()),
                 Ok(Some(old)) => {
                     self.forget(lru, old.element, side);
@@ -204,7 +210,7 @@ impl Hash {
 const CHANGED: Errno = Errno::EAGAIN;
 
 /// Links an element that is in its list, and says what it replaced. It replaces one exactly where it is not `fresh`.
-fn link_listed<K: Key>(bucket: &LockedBucket<'_, K>, element: Element, fresh: bool) -> Result<Option<Place>, Errno> {
+fn link_listed<K: Key>(bucket: LockedBucket<'_, K>, element: Element, fresh: bool) -> Result<Option<Place>, Errno> {
     match bucket.find() {
         Some(old) if !fresh => {
             bucket.replace(old, element);
@@ -253,8 +259,8 @@ impl Values {
     }
 
     /// Writes a value; in a `fresh` element, what is not written becomes zero.
-    #[inline]
-    fn write(&self, value: Shared<'_>, source: &[u8], side: Side, fresh: bool) {
+    #[inline(always)]
+    fn write(&self, value: Shared<'_>, source: impl Source, side: Side, fresh: bool) {
         if fresh && (self.per_cpu.is_some() || !self.format.kernel_fields.is_empty()) {
             value.zero();
         }
@@ -264,7 +270,7 @@ impl Values {
             Side::Program { cpu } => self.format.write(value.part(cpu as usize * stride, size), source),
             Side::User => {
                 for start in (0..cpus).map(|cpu| cpu * stride) {
-                    self.format.write_padded(value.part(start, stride), &source[start..start + stride]);
+                    self.format.write_padded(value.part(start, stride), source.from(start));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Hash maps for compiled programs: a function for each length of key that travels in registers, and each kind of value.
 
 use super::Operation;
-use super::direct::{answer, array_at, bytes_at, map_at, on, side, word_at};
+use super::direct::{answer, array_at, bytes_at, map_at, memory_at, on, side, word_at};
 use super::hash::Hash;
 use super::key::{AnyKey, Key, KeyShape, OneWord, Seed, TwoWords};
 use super::lru::Lru;
@@ -150,8 +150,8 @@ unsafe extern "C" fn lookup_any(hash: u64, key: u64, _: u64, _: u64, _: u64, fac
 #[inline]
 unsafe fn update_with<K: Key>(hash: &Hash, key: K, value: u64, flags: u64, facts: *mut RunFacts) -> u64 {
     // SAFETY: the contract of this function; the verifier proved that a value is there.
-    let (value, side) = unsafe { (bytes_at(value, hash.values.format.size), side(facts)) };
-    answer(hash.check_flags(flags).and_then(|()| hash.update_key(key, &value, flags, side)))
+    let (value, side) = unsafe { (memory_at(value, hash.values.format.size), side(facts)) };
+    answer(hash.check_flags(flags).and_then(|()| hash.update_key(key, value, flags, side)))
 }
 
 /// # Safety

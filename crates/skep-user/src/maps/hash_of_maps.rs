@@ -34,7 +34,8 @@ impl HashOfMaps {
         let cpus = definition.cpus.clone();
         let layout = Layout { header: false, key_size: definition.key_size, value_size: 8 };
         let preallocated = !definition.flags.contains(MapFlags::NO_PREALLOC);
-        let spec = TableSpec { capacity: definition.max_entries, layout, seed: definition.seed, preallocated };
+        let budget = definition.budget.clone();
+        let spec = TableSpec { capacity: definition.max_entries, layout, seed: definition.seed, preallocated, budget };
         let table = HashTable::new(spec, cpus.clone())?;
         Ok(HashOfMaps { table, inner, cpus })
     }

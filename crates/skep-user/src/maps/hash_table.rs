@@ -9,7 +9,7 @@
 use super::bucket::{Bucket, PLACES, tag_of};
 use super::key::{Key, KeyShape, Seed, with_key};
 use crate::cpus::{Cpus, Run};
-use crate::memory::{Atomics, Element, Layout, Pool, Shared, Slab, Table};
+use crate::memory::{Atomics, Budget, Element, Layout, Pool, Shared, Slab, Table};
 use skep_abi::errno::Errno;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) struct HashTable {
 struct Count(AtomicUsize);
 
 /// What a table is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TableSpec {
     /// Most elements.
     pub(crate) capacity: u32,
@@ -53,6 +53,8 @@ pub(crate) struct TableSpec {
     pub(crate) seed: u64,
     /// Memory for all elements is there from the beginning.
     pub(crate) preallocated: bool,
+    /// Who pays for elements.
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// Where an element is.
@@ -88,7 +90,8 @@ impl HashTable {
             return Err(Errno::E2BIG);
         }
         let buckets = Table::new(homes + further + 1).ok_or(Errno::ENOMEM)?;
-        let slab = Slab::new(spec.capacity, spec.layout, cpus.clone()).ok_or(Errno::ENOMEM)?;
+        let paid = if spec.preallocated { spec.capacity } else { 0 };
+        let slab = Slab::new(spec.capacity, spec.layout, cpus.clone(), &spec.budget, paid).ok_or(Errno::ENOMEM)?;
         if spec.preallocated && !(buckets.populate(homes) && slab.populate(spec.capacity)) {
             return Err(Errno::ENOMEM);
         }
@@ -166,7 +169,7 @@ impl HashTable {
     }
 
     /// Locks the bucket of a key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock<K: Key>(&self, key: K) -> LockedBucket<'_, K> {
         let hash = key.hash(self.seed);
         let home = hash as usize & self.mask;
@@ -288,7 +291,7 @@ impl HashTable {
 
 impl<K: Key> LockedBucket<'_, K> {
     /// The element of the key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self) -> Option<Place> {
         let table = self.table;
         let (mut before, mut bucket) = (self.home, self.home);
@@ -330,13 +333,13 @@ impl<K: Key> LockedBucket<'_, K> {
     }
 
     /// Puts an element of the same key in the place of one that [`LockedBucket::find`] gave.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn replace(&self, old: Place, element: Element) {
         self.table.buckets[old.bucket].replace(old.place, element.number());
     }
 
     /// A complete element of the key that is not linked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn make<T>(
         &self,
         cpu: Option<u32>,
@@ -358,7 +361,7 @@ impl<K: Key> LockedBucket<'_, K> {
     ///
     /// # Errors
     /// E2BIG if the table is full, ENOMEM if there is no memory for the element, what `fill` says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert<T>(
         &self,
         old: Option<Place>,
@@ -438,7 +441,8 @@ mod tests {
     fn a_bucket_grows_and_shrinks_and_loses_nothing() {
         let cpus = Arc::new(Cpus::new(1));
         let layout = Layout { header: false, key_size: 8, value_size: 8 };
-        let spec = TableSpec { capacity: 100, layout, seed: 1, preallocated: false };
+        let budget = Budget::new(u64::MAX);
+        let spec = TableSpec { capacity: 100, layout, seed: 1, preallocated: false, budget };
         let table = HashTable::new(spec, cpus.clone()).expect("small");
         for round in 0..200_u64 {
             for key in 0..100 {

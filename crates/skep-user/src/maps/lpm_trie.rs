@@ -60,7 +60,7 @@ impl LpmTrie {
         let nodes = definition.max_entries.saturating_mul(2).min(MOST / 2);
         Ok(LpmTrie {
             root: AtomicU32::new(0),
-            slab: Slab::new(nodes, layout, cpus.clone()).ok_or(Errno::ENOMEM)?,
+            slab: Slab::new(nodes, layout, cpus.clone(), &definition.budget, 0).ok_or(Errno::ENOMEM)?,
             index: PrefixIndex::new(data_size, definition.max_entries, cpus.clone()).ok_or(Errno::ENOMEM)?,
             writers: Mutex::new(0),
             capacity: definition.max_entries,

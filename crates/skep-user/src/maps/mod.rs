@@ -28,7 +28,7 @@ pub(crate) use ringbuf::RingBuffer;
 pub(crate) use value::{ValueFormat, spin_lock, spin_unlock, try_spin_lock};
 
 use crate::cpus::{Cpus, Run};
-use crate::memory::Shared;
+use crate::memory::{Budget, Shared};
 use crate::wait::Signal;
 use skep_abi::errno::Errno;
 use skep_abi::map_type::{MapFlags, MapType};
@@ -67,6 +67,8 @@ pub(crate) struct Definition {
     pub(crate) seed: u64,
     /// The kernel's virtual CPUs.
     pub(crate) cpus: Arc<Cpus>,
+    /// Who pays for memory that is taken as elements come.
+    pub(crate) budget: Arc<Budget>,
     /// What wakes those who wait for something to read.
     pub(crate) signal: Arc<Signal>,
 }

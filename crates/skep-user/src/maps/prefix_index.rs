@@ -92,7 +92,7 @@ fn set_value(slot: &AtomicU64, element: u32) {
 #[inline(always)]
 fn nibble(data: &[u8], depth: u32) -> usize {
     let byte = data.get(depth as usize / 8).copied().unwrap_or(0);
-    usize::from(if depth % 8 == 0 { byte >> 4 } else { byte & 15 })
+    usize::from(if depth.is_multiple_of(8) { byte >> 4 } else { byte & 15 })
 }
 
 /// The first bits of a key, up to sixteen.

@@ -27,7 +27,8 @@ impl RedirectTargets {
         let cpus = definition.cpus.clone();
         let layout = Layout { header: false, key_size: 4, value_size: 8 };
         let capacity = definition.max_entries;
-        let spec = TableSpec { capacity, layout, seed: definition.seed, preallocated: false };
+        let budget = definition.budget.clone();
+        let spec = TableSpec { capacity, layout, seed: definition.seed, preallocated: false, budget };
         Ok(RedirectTargets {
             cpus: cpus.count() as u32,
             table: HashTable::new(spec, cpus)?,

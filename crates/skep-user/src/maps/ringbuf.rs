@@ -138,12 +138,12 @@ impl RingBuffer {
             }
         }
         let at = self.at(producer);
-        let bytes = self.memory.bytes();
-        bytes.word(at + 4).store((at / PAGE) as u32 | cpu << DISTANCE_BITS, Relaxed);
-        bytes.word(at).store(len as u32 | BUSY, Relaxed);
+        let record = self.memory.bytes().part(at, (HEADER + len) as usize);
+        record.word(4).store((at / PAGE) as u32 | cpu << DISTANCE_BITS, Relaxed);
+        record.word(0).store(len as u32 | BUSY, Relaxed);
         self.producer().store(end, Release);
         drop(guard);
-        Some(bytes.part(at + HEADER as usize, len as usize))
+        Some(record.part(HEADER as usize, len as usize))
     }
 
     /// Length with the flags of the record at a position, and the position of the next.
@@ -332,4 +332,42 @@ pub(crate) unsafe extern "C" fn discard(record: u64, flags: u64, _: u64, _: u64,
     // SAFETY: as in `submit`.
     unsafe { finish(record, true, flags) };
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ValueFormat;
+    use super::*;
+    use crate::cpus::Cpus;
+    use crate::memory::Budget;
+    use skep_abi::map_type::{MapFlags, MapType};
+
+    #[test]
+    fn what_a_run_left_reserved_is_given_up_and_nothing_else() {
+        let definition = Definition {
+            map_type: MapType::Ringbuf,
+            key_size: 0,
+            max_entries: PAGE as u32,
+            flags: MapFlags::empty(),
+            extra: 0,
+            value: ValueFormat::plain(0),
+            seed: 0,
+            cpus: Arc::new(Cpus::new(2)),
+            budget: Budget::new(u64::MAX),
+            signal: Arc::default(),
+        };
+        let ring = RingBuffer::new(&definition).expect("memory");
+        let reserve = |len, cpu| ring.reserve(len, cpu).expect("room").address();
+        let header = |record: u64| {
+            let at = (record - HEADER - ring.memory.bytes().address()) as usize;
+            ring.memory.bytes().word(at).load(Relaxed)
+        };
+        let records = [reserve(8, 0), reserve(16, 1), reserve(24, 0), reserve(32, 0)];
+        assert!(ring.commit(records[2], false, 0));
+        ring.discard_unfinished(0);
+        assert_eq!(records.map(header), [8 | DISCARD, 16 | BUSY, 24, 32 | DISCARD]);
+        assert!(ring.commit(records[1], false, 0));
+        ring.discard_unfinished(1);
+        assert_eq!(header(records[1]), 16);
+    }
 }

@@ -1,6 +1,7 @@
 //! How a value is copied: around the fields that belong to the kernel, and under its lock where asked.
 
 use crate::memory::Shared;
+use crate::sync::atomic::pause;
 use skep_abi::errno::Errno;
 use std::ops::Range;
 use std::sync::atomic::{
@@ -8,6 +9,37 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::time::{Duration, Instant};
+
+/// Where the bytes of a new value come from.
+pub(crate) trait Source: Copy {
+    /// Copies what begins at an offset to all of `to`.
+    fn copy(self, offset: usize, to: Shared<'_>);
+
+    /// What begins at an offset.
+    fn from(self, offset: usize) -> Self;
+}
+
+impl Source for &[u8] {
+    #[inline(always)]
+    fn copy(self, offset: usize, to: Shared<'_>) {
+        to.write(&self[offset..offset + to.len()]);
+    }
+
+    fn from(self, offset: usize) -> Self {
+        &self[offset..]
+    }
+}
+
+impl Source for Shared<'_> {
+    #[inline(always)]
+    fn copy(self, offset: usize, to: Shared<'_>) {
+        to.copy_from(self.part(offset, to.len()));
+    }
+
+    fn from(self, offset: usize) -> Self {
+        self.part(offset, self.len() - offset)
+    }
+}
 
 /// What a map knows of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,13 +72,14 @@ impl ValueFormat {
     }
 
     /// Copies a value in; kernel fields stay as they are.
-    pub(crate) fn write(&self, to: Shared<'_>, from: &[u8]) {
+    #[inline(always)]
+    pub(crate) fn write(&self, to: Shared<'_>, from: impl Source) {
         let mut at = 0;
         for field in &self.kernel_fields {
-            to.part(at, field.start - at).write(&from[at..field.start]);
+            from.copy(at, to.part(at, field.start - at));
             at = field.end;
         }
-        to.part(at, self.size - at).write(&from[at..self.size]);
+        from.copy(at, to.part(at, self.size - at));
     }
 
     /// Copies one CPU's value out, to its [stride](Self::stride): user space sees what lies behind it as well.
@@ -56,9 +89,9 @@ impl ValueFormat {
     }
 
     /// Copies one CPU's value in, with what user space put behind it.
-    pub(crate) fn write_padded(&self, to: Shared<'_>, from: &[u8]) {
+    pub(crate) fn write_padded(&self, to: Shared<'_>, from: impl Source) {
         self.write(to, from);
-        to.part(self.size, self.stride() - self.size).write(&from[self.size..self.stride()]);
+        from.copy(self.size, to.part(self.size, self.stride() - self.size));
     }
 
     /// The value's lock, for a copy with those flags; `None` where they do not ask for it.
@@ -77,24 +110,31 @@ impl ValueFormat {
 }
 
 /// Takes a `struct bpf_spin_lock`, 0 free, 1 held, if it is free.
+#[inline(always)]
 pub(crate) fn try_spin_lock(word: &AtomicU32) -> bool {
     word.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
 }
 
 /// Takes a `struct bpf_spin_lock`.
+#[inline(always)]
 pub(crate) fn spin_lock(word: &AtomicU32) {
+    if !try_spin_lock(word) {
+        wait_for_lock(word);
+    }
+}
+
+#[cold]
+fn wait_for_lock(word: &AtomicU32) {
     let mut tries = 0u32;
-    while !try_spin_lock(word) {
-        tries += 1;
-        if tries.is_multiple_of(64) {
-            std::thread::yield_now();
-        } else {
-            std::hint::spin_loop();
-        }
+    // Looking does not take the cache line away from the holder.
+    while word.load(Relaxed) != 0 || !try_spin_lock(word) {
+        pause(tries);
+        tries = tries.wrapping_add(1);
     }
 }
 
 /// Gives it back.
+#[inline(always)]
 pub(crate) fn spin_unlock(word: &AtomicU32) {
     word.store(0, Release);
 }
@@ -144,7 +184,7 @@ mod tests {
         region.bytes().write(&[9; 16]);
         let format = ValueFormat { size: 12, spin_lock: Some(4), kernel_fields: std::iter::once(4..8).collect() };
         region.bytes().word(4).store(0, Relaxed);
-        format.write(region.bytes(), &[1; 12]);
+        format.write(region.bytes(), &[1; 12][..]);
         assert_eq!(region.bytes().to_vec(), [1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 9, 9, 9, 9]);
         region.bytes().word(4).store(1, Relaxed);
         let mut seen = [7; 12];

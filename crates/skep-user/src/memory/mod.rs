@@ -17,9 +17,12 @@
 
 mod atomic_copy;
 mod barrier;
+mod budget;
 mod buffer;
 mod checked;
 mod pool;
+#[cfg(test)]
+mod pool_tests;
 mod region;
 mod shared;
 mod slab;
@@ -27,10 +30,11 @@ mod slot;
 mod table;
 
 pub(crate) use barrier::{barrier_everywhere, barrier_here};
+pub(crate) use budget::{Budget, Charge};
 pub(crate) use buffer::Buffer;
 pub(crate) use checked::{read_checked, read_of_process};
 pub(crate) use pool::Pool;
-pub(crate) use region::{DoubleMapped, Region};
+pub(crate) use region::{DoubleMapped, Region, memory_of_machine};
 pub(crate) use shared::Shared;
 pub(crate) use slab::{Element, Header, Layout, Slab};
 pub(crate) use slot::{ObjectArray, ObjectCell};
@@ -38,3 +42,6 @@ pub(crate) use table::{Atomics, Table};
 
 /// Bytes of a page.
 pub(crate) const PAGE: usize = 4096;
+
+/// Bytes of a large page.
+const HUGE_PAGE: usize = 2 << 20;

@@ -38,9 +38,13 @@ struct Stack<const LOCAL: usize> {
 struct Common {
     /// Numbers from here on were never handed out.
     fresh: u32,
+    /// Numbers up to this one have memory.
+    backed: u32,
     free: Vec<u32>,
     /// Retired by those without a CPU, not yet a batch.
     open: Vec<u32>,
+    /// Retired, oldest first, in batches one after the other.
+    retired: VecDeque<u32>,
     /// Oldest first.
     batches: VecDeque<Batch>,
 }
@@ -48,7 +52,7 @@ struct Common {
 #[derive(Debug)]
 struct Batch {
     epoch: u64,
-    numbers: Box<[u32]>,
+    len: usize,
 }
 
 impl<const LOCAL: usize> Stack<LOCAL> {
@@ -73,8 +77,8 @@ impl<const LOCAL: usize> Stack<LOCAL> {
         Some(number)
     }
 
-    fn take_all(&self) -> Box<[u32]> {
-        std::iter::from_fn(|| self.pop()).collect()
+    fn take_all(&self) -> impl Iterator<Item = u32> {
+        std::iter::from_fn(|| self.pop())
     }
 }
 
@@ -82,7 +86,13 @@ impl<const LOCAL: usize> Pool<LOCAL> {
     /// The numbers from 1 to `total`, for so many CPUs.
     pub(crate) fn new(total: u32, cpus: usize) -> Self {
         let local = (0..cpus).map(|_| Local { free: Stack::new(), retired: Stack::new() }).collect();
-        Pool { local, shared: Mutex::new(Common { fresh: 1, ..Common::default() }), total }
+        Pool { local, shared: Mutex::new(Common { fresh: 1, backed: total, ..Common::default() }), total }
+    }
+
+    /// The same, of which only the first `backed` have memory; more is asked for by [`Pool::allocate_or`].
+    pub(crate) fn backed(self, backed: u32) -> Self {
+        lock(&self.shared).backed = backed.min(self.total);
+        self
     }
 
     /// How many numbers CPUs may have to themselves, beyond those in use.
@@ -97,18 +107,32 @@ impl<const LOCAL: usize> Pool<LOCAL> {
     /// A number that nobody has. `None` when all are in use.
     #[inline]
     pub(crate) fn allocate(&self, cpu: Option<u32>, epochs: &Epochs) -> Option<u32> {
+        self.allocate_or(cpu, epochs, &|| 0)
+    }
+
+    /// The same; `grow` says for how many more numbers there is memory now.
+    #[inline]
+    pub(crate) fn allocate_or(&self, cpu: Option<u32>, epochs: &Epochs, grow: &dyn Fn() -> u32) -> Option<u32> {
         let local = self.of(cpu);
-        local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs))
+        local.and_then(|local| local.free.pop()).or_else(|| self.refill(local, epochs, grow))
+    }
+
+    /// The number that the CPU's next [`Pool::allocate`] most likely gives, 0 for none.
+    #[inline]
+    pub(crate) fn upcoming(&self, cpu: Option<u32>) -> u32 {
+        let Some(local) = self.of(cpu) else { return 0 };
+        let last = (local.free.len.load(Relaxed) as usize).wrapping_sub(1);
+        local.free.numbers.get(last).map_or(0, |number| number.load(Relaxed))
     }
 
     #[cold]
-    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs) -> Option<u32> {
+    fn refill(&self, local: Option<&Local<LOCAL>>, epochs: &Epochs, grow: &dyn Fn() -> u32) -> Option<u32> {
         let mut common = lock(&self.shared);
-        let number = common.take(self.total, epochs, local)?;
+        let number = common.take(self.total, epochs, local, grow)?;
         if let Some(local) = local {
             // What is free already; the rest stays for others.
             while (local.free.len.load(Relaxed) as usize) < LOCAL / 2 {
-                match common.take_free(self.total) {
+                match common.take_free() {
                     Some(number) => local.free.push(number),
                     None => break,
                 };
@@ -144,7 +168,7 @@ impl<const LOCAL: usize> Pool<LOCAL> {
                 common.open.push(number);
                 if common.open.len() == LOCAL {
                     let open = std::mem::take(&mut common.open);
-                    common.seal(open.into(), epochs);
+                    common.seal(open, epochs);
                 }
             }
         }
@@ -158,95 +182,61 @@ impl<const LOCAL: usize> Pool<LOCAL> {
 }
 
 impl Common {
-    fn take_free(&mut self, total: u32) -> Option<u32> {
+    fn take_free(&mut self) -> Option<u32> {
         self.free.pop().or_else(|| {
             let fresh = self.fresh;
-            (fresh <= total).then(|| {
+            (fresh <= self.backed).then(|| {
                 self.fresh += 1;
                 fresh
             })
         })
     }
 
-    fn take<const LOCAL: usize>(&mut self, total: u32, epochs: &Epochs, local: Option<&Local<LOCAL>>) -> Option<u32> {
+    fn take<const LOCAL: usize>(
+        &mut self,
+        total: u32,
+        epochs: &Epochs,
+        local: Option<&Local<LOCAL>>,
+        grow: &dyn Fn() -> u32,
+    ) -> Option<u32> {
         if self.free.is_empty() {
             self.reclaim(epochs);
         }
-        self.take_free(total).or_else(|| {
+        let free = self.take_free().or_else(|| {
+            let more = if self.backed < total { grow() } else { 0 };
+            self.backed = self.backed.saturating_add(more).min(total);
+            self.take_free()
+        });
+        free.or_else(|| {
             // Nothing is left but what was retired lately: first what would come back by itself, ours included.
             let open = std::mem::take(&mut self.open);
-            self.seal(open.into(), epochs);
+            self.seal(open, epochs);
             if let Some(local) = local {
                 self.seal(local.retired.take_all(), epochs);
             }
             self.reclaim(epochs);
             if self.free.is_empty() {
                 let oldest = self.batches.pop_front()?;
-                self.free.extend(oldest.numbers);
+                self.free.extend(self.retired.drain(..oldest.len));
             }
             self.free.pop()
         })
     }
 
-    fn seal(&mut self, numbers: Box<[u32]>, epochs: &Epochs) {
-        if !numbers.is_empty() {
-            self.batches.push_back(Batch { epoch: epochs.advance(), numbers });
+    fn seal(&mut self, numbers: impl IntoIterator<Item = u32>, epochs: &Epochs) {
+        let before = self.retired.len();
+        self.retired.extend(numbers);
+        let len = self.retired.len() - before;
+        if len > 0 {
+            self.batches.push_back(Batch { epoch: epochs.advance(), len });
         }
     }
 
     fn reclaim(&mut self, epochs: &Epochs) {
         // Oldest first, and epochs only grow.
         while self.batches.front().is_some_and(|batch| epochs.is_past(batch.epoch)) {
-            self.free.extend(self.batches.pop_front().map(|batch| batch.numbers).unwrap_or_default());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    const LOCAL: usize = 64;
-    type Pool = super::Pool<LOCAL>;
-
-    #[test]
-    fn every_number_is_handed_out_once() {
-        let (pool, epochs) = (Pool::new(1000, 2), Epochs::new(2));
-        let all: HashSet<u32> = (0..1000).map_while(|i| pool.allocate(Some(i % 2), &epochs)).collect();
-        // What CPU 0 keeps for itself, CPU 1 does not get.
-        assert!(all.len() >= 1000 - LOCAL && all.iter().all(|number| (1..=1000).contains(number)));
-    }
-
-    #[test]
-    fn nothing_comes_back_under_a_run_while_there_is_anything_else() {
-        for cpu in [None, Some(0)] {
-            let (pool, epochs) = (Pool::new(500, 1), Epochs::new(1));
-            assert!(epochs.try_begin(0));
-            let first = pool.allocate(cpu, &epochs).expect("free");
-            pool.retire(cpu, first, &epochs);
-            for _ in 1..400 {
-                let number = pool.allocate(cpu, &epochs).expect("free");
-                assert_ne!(number, first);
-                pool.retire(cpu, number, &epochs);
-            }
-            epochs.end(0);
-            let touched = pool.touched();
-            for _ in 0..400 {
-                let number = pool.allocate(cpu, &epochs).expect("free");
-                pool.retire(cpu, number, &epochs);
-            }
-            assert_eq!(pool.touched(), touched, "what was retired serves again");
-        }
-    }
-
-    #[test]
-    fn a_run_that_retires_without_end_gets_the_oldest_back() {
-        let (pool, epochs) = (Pool::new(300, 1), Epochs::new(1));
-        assert!(epochs.try_begin(0));
-        for _ in 0..10_000 {
-            let number = pool.allocate(Some(0), &epochs).expect("free or the oldest");
-            pool.retire(Some(0), number, &epochs);
+            let len = self.batches.pop_front().map_or(0, |batch| batch.len);
+            self.free.extend(self.retired.drain(..len));
         }
     }
 }

@@ -1,12 +1,9 @@
 //! Zeroed, page-aligned memory of fixed size at a stable address.
 
-use super::{PAGE, Shared};
+use super::{HUGE_PAGE, PAGE, Shared};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use std::ptr;
-
-/// Bytes of a large page.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// An anonymous mapping: zero until written, and only what is touched costs memory.
 #[derive(Debug)]
@@ -43,6 +40,9 @@ impl Region {
     /// Has the memory under the first `len` bytes from now on; `false` if there is not enough.
     pub(crate) fn populate(&self, len: usize) -> bool {
         let len = len.min(self.mapped).next_multiple_of(PAGE);
+        if len as u64 > memory_of_machine() {
+            return false;
+        }
         // SAFETY: the advice changes nothing that can be read.
         len == 0 || unsafe { madvise(self.base as *mut _, len, Advice::LinuxPopulateWrite) } != Err(Errno::NOMEM)
     }
@@ -61,6 +61,12 @@ impl Drop for Region {
         // A failure leaks the mapping, which is safe.
         let _ = unsafe { munmap(self.base as *mut _, self.mapped) };
     }
+}
+
+/// Bytes of memory that the machine has.
+pub(crate) fn memory_of_machine() -> u64 {
+    let machine = rustix::system::sysinfo();
+    u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64)
 }
 
 /// Linux's ring layout: a head of whole pages, then a body that appears twice in a row, so that a record that wraps

@@ -2,7 +2,7 @@
 
 use super::atomic_copy;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Bytes at a native address that stay mapped for `'a`, and that programs may read and write at any time.
 ///
@@ -66,7 +66,17 @@ impl<'a> Shared<'a> {
     }
 
     /// Overwrites the front with other memory that programs may be using.
+    #[inline(always)]
     pub(crate) fn copy_from(self, from: Shared<'_>) {
+        if from.len == 8 && self.len >= 8 && (from.address | self.address).is_multiple_of(8) {
+            self.double(0).store(from.double(0).load(Relaxed), Relaxed);
+        } else {
+            self.copy_pieces(from);
+        }
+    }
+
+    #[inline(never)]
+    fn copy_pieces(self, from: Shared<'_>) {
         let mut piece = [0; 64];
         for at in (0..from.len).step_by(piece.len()) {
             let piece = &mut piece[..(from.len - at).min(64)];

@@ -1,6 +1,6 @@
 //! Elements of one size for linked structures that programs walk without a lock.
 
-use super::{Pool, Region, Shared};
+use super::{Budget, Charge, HUGE_PAGE, PAGE, Pool, Region, Shared};
 use crate::cpus::Cpus;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ pub(crate) struct Slab {
     value_size: usize,
     total: usize,
     pool: Pool,
+    charge: Charge,
     cpus: Arc<Cpus>,
 }
 
@@ -58,8 +59,15 @@ const WAITING: usize = 1 << 16;
 const WAITING_BYTES: usize = 16 << 20;
 
 impl Slab {
-    /// For so many elements at once; `None` if they do not fit the address space.
-    pub(crate) fn new(capacity: u32, layout: Layout, cpus: Arc<Cpus>) -> Option<Slab> {
+    /// For so many elements at once, of which so many are charged to the budget from the beginning on. `None` if they do not fit
+    /// the address space or the budget.
+    pub(crate) fn new(
+        capacity: u32,
+        layout: Layout,
+        cpus: Arc<Cpus>,
+        budget: &Arc<Budget>,
+        preallocated: u32,
+    ) -> Option<Slab> {
         let key_at = if layout.header { size_of::<Header>() } else { 0 };
         let key_room = layout.key_size.checked_next_multiple_of(8)?;
         let value_at = key_at.checked_add(key_room)?;
@@ -69,7 +77,12 @@ impl Slab {
         let waiting = WAITING.min(WAITING_BYTES / stride).max(64).min(capacity as usize + 1024);
         let total = (capacity as usize).checked_add(waiting)?.checked_add(<Pool>::spare(cpus.count()))?;
         let region = Region::new(total.checked_add(1)?.checked_mul(stride)?)?;
-        region.prefer_huge_pages();
+        if capacity as usize >= HUGE_PAGE / stride {
+            region.prefer_huge_pages();
+        }
+        // What CPUs keep to themselves must not be missing where all is promised.
+        let spare = <Pool>::spare(cpus.count()) as u32;
+        let backed = if preallocated == 0 { 0 } else { preallocated.saturating_add(spare) };
         Some(Slab {
             region,
             stride,
@@ -78,7 +91,8 @@ impl Slab {
             value_at,
             value_size: layout.value_size,
             total,
-            pool: Pool::new(u32::try_from(total).ok()?, cpus.count()),
+            pool: Pool::new(u32::try_from(total).ok()?, cpus.count()).backed(backed),
+            charge: budget.charge(u64::from(preallocated) * stride as u64)?,
             cpus,
         })
     }
@@ -142,7 +156,19 @@ impl Slab {
     /// An element with unset contents, or `None` when memory is short. `cpu` is that of the caller's run.
     #[inline]
     pub(crate) fn allocate(&self, cpu: Option<u32>) -> Option<Element> {
-        self.pool.allocate(cpu, self.cpus.epochs()).and_then(Element::from_number)
+        let element = self.pool.allocate_or(cpu, self.cpus.epochs(), &|| self.grow());
+        let element = element.and_then(Element::from_number);
+        // The next is on its way to this CPU's cache until it is asked for.
+        let upcoming = self.region.bytes().address() + self.pool.upcoming(cpu) as u64 * self.stride as u64;
+        prefetch(upcoming);
+        element
+    }
+
+    /// Pays for some more elements, and says for how many.
+    #[cold]
+    fn grow(&self) -> u32 {
+        let more = (PAGE / self.stride).clamp(1, 64);
+        if self.charge.grow((more * self.stride) as u64) { more as u32 } else { 0 }
     }
 
     /// Takes back an element that was never linked.
@@ -157,6 +183,19 @@ impl Slab {
     }
 }
 
+/// Asks for a cache line to be fetched. Does nothing where the processor has no word for it.
+#[inline(always)]
+fn prefetch(address: u64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch changes nothing, and no address makes it fault.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::with_exposed_provenance(address as usize));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +205,7 @@ mod tests {
     fn elements_do_not_overlap_and_are_not_reused_under_a_run() {
         let cpus = Arc::new(Cpus::new(1));
         let layout = Layout { header: true, key_size: 5, value_size: 9 };
-        let slab = Slab::new(2000, layout, cpus.clone()).expect("small");
+        let slab = Slab::new(2000, layout, cpus.clone(), &Budget::new(u64::MAX), 0).expect("small");
         let run = cpus.enter();
         let mut seen = HashSet::new();
         for _ in 0..2000 {

@@ -2,6 +2,7 @@
 
 use super::BtfObject;
 use crate::maps::{Definition, Kind, MapImplementation};
+use crate::memory::Charge;
 use crate::sync::lock;
 use skep_abi::command::ObjectName;
 use skep_abi::errno::Errno;
@@ -41,6 +42,8 @@ pub(crate) struct Map {
     writers: Mutex<Writers>,
     /// Descriptors and pins.
     references: AtomicUsize,
+    /// What it cost to make; elements that come later are charged to those who hold them.
+    _charge: Charge,
 }
 
 #[derive(Default)]
@@ -59,9 +62,10 @@ impl Map {
         types: Option<MapTypes>,
         inner: Option<Box<MapFacts>>,
         implementation: Box<dyn MapImplementation>,
+        charge: Charge,
     ) -> Map {
         let (writers, references) = (Mutex::default(), AtomicUsize::new(0));
-        Map { id, name, definition, types, inner, implementation, writers, references }
+        Map { id, name, definition, types, inner, implementation, writers, references, _charge: charge }
     }
 
     /// Its id.

@@ -64,9 +64,8 @@ impl Jited {
         let lines = machine_text::disassemble(code.bytes(), code.address(), &names);
         let parts = code.parts();
         let of = |slot: usize, entry: bool| -> Vec<Operation> {
-            let part = parts.iter().find(|part| part.slot as usize == slot && part.is_entry == entry);
-            let Some(range) = part.map(|part| part.range.clone()) else { return Vec::new() };
-            let within = lines.iter().filter(|line| range.contains(&line.offset));
+            let own = parts.iter().filter(|part| part.slot as usize == slot && part.is_entry == entry);
+            let within = own.flat_map(|part| lines.iter().filter(|line| part.range.contains(&line.offset)));
             within.map(|line| self.operation(line)).collect()
         };
         let instructions = translated.listing.instructions.into_iter().map(|instruction| Instruction {

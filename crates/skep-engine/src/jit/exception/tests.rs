@@ -152,7 +152,7 @@ fn with_code(code: &[u8]) -> Executable {
     let memory = CodeMemory::new(code).expect("memory");
     let made = Compiled {
         memory,
-        offsets: [0, code.len() as u32 - 1].into(),
+        offsets: [(0, 0), (code.len() as u32 - 1, 1)].into(),
         functions: [(0, 0)].into(),
         symbols: Default::default(),
         _announced: None,
