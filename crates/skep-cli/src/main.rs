@@ -12,6 +12,7 @@ mod headers;
 mod input;
 mod interrupt;
 mod kernels;
+mod machine_text;
 mod map_text;
 mod offline;
 mod output;

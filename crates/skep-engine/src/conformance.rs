@@ -7,7 +7,9 @@
 //! an access that the sandbox let pass is the access that the other will make.
 
 use skep_isa::Slot;
+use skep_isa::cfg::Cfg;
 
+use crate::compile_options::CompileOptions;
 use crate::direct::References;
 use crate::environment::{Environment, Fault};
 use crate::executable::{Executable, LinkError};
@@ -34,6 +36,9 @@ pub enum ConformanceError {
     /// The program is refused.
     #[error(transparent)]
     Refused(#[from] LinkError),
+    /// Functions of the program are left otherwise than by their end: compiled code relies on that.
+    #[error("not compiled: {0}")]
+    Functions(skep_isa::cfg::CfgError),
     /// The program faulted.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -64,6 +69,19 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, ConformanceError> {
 /// # Errors
 /// When the program is refused or faults.
 pub fn run(mode: Mode, program: &[u8], memory: &mut [u8]) -> Result<u64, ConformanceError> {
+    run_with(mode, &CompileOptions::default(), program, memory)
+}
+
+/// The same, compiled as `options` say where it is compiled.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    mode: Mode,
+    options: &CompileOptions,
+    program: &[u8],
+    memory: &mut [u8],
+) -> Result<u64, ConformanceError> {
     let slots = Slot::read_program(program).map_err(ConformanceError::Length)?;
     let executable = Executable::link(&slots, |_| None)?;
     let original = memory.to_vec();
@@ -81,7 +99,7 @@ pub fn run(mode: Mode, program: &[u8], memory: &mut [u8]) -> Result<u64, Conform
     memory.copy_from_slice(&original);
     memory.as_mut_ptr().expose_provenance();
     if mode == Mode::Jit {
-        return run_compiled(executable, &slots, &mut chunk, args);
+        return run_compiled(executable, &slots, options, &mut chunk, args);
     }
     // SAFETY: the run above began in the same state (memory, registers, frames zeroed on entry at the same addresses) and
     // made no access outside of `memory` and its frames; the helpers are functions of their arguments. So this run makes
@@ -93,11 +111,14 @@ pub fn run(mode: Mode, program: &[u8], memory: &mut [u8]) -> Result<u64, Conform
 fn run_compiled(
     executable: Executable,
     slots: &[Slot],
+    options: &CompileOptions,
     chunk: &mut stack::Chunk,
     args: [u64; 5],
 ) -> Result<u64, ConformanceError> {
+    // The interpreter goes on in the next function where one is not left; compiled code has another frame there.
+    Cfg::build(slots).map_err(ConformanceError::Functions)?;
     // SAFETY: as for the interpreter in `run`: frames are lent, so that the stack is where it was in the sandbox.
-    let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut References(|_| None))?;
+    let executable = unsafe { executable.trusted() }.compile_trusted(slots, &mut References(|_| None), options)?;
     let code = executable.code().map_or(0, Compiled::main);
     let machine = Machine::compiled_in(&executable, chunk);
     // SAFETY: the same; `code` is the executable's main function.

@@ -1,10 +1,35 @@
 //! The door through which a running program leaves: helpers, kernel functions, packet loads.
 
+use std::fmt;
+use std::sync::Arc;
+
 use skep_isa::Size;
 use skep_verifier::{Lie, Place};
 
 use crate::direct::RunFacts;
 use crate::machine::Machine;
+
+/// What the processor refused to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Exception {
+    /// An access to memory that is not there, or may not be accessed so.
+    Memory,
+    /// A division without a result.
+    Division,
+    /// An instruction that it does not have.
+    Instruction,
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Exception::Memory => "invalid access to memory",
+            Exception::Division => "division without a result",
+            Exception::Instruction => "invalid machine instruction",
+        })
+    }
+}
 
 /// Why a run ended before `exit`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +60,18 @@ pub enum Fault {
     /// A program that is not compiled was to run in compiled code.
     #[error("the program is not compiled")]
     NotCompiled,
+    /// The processor stopped compiled code: the program is not what the verifier proved, or not compiled as it should be.
+    #[error("{}{}{exception}{}", named(.program), located(*.slot), addressed(*.address))]
+    Exception {
+        /// The program that ran, if it has a name.
+        program: Option<Arc<str>>,
+        /// The slot whose machine code it was, if it was that of one.
+        slot: Option<u32>,
+        /// What was refused.
+        exception: Exception,
+        /// What was accessed, where the processor tells: it does not for addresses that no host can have.
+        address: Option<u64>,
+    },
     /// What the verifier claimed does not hold (paranoid mode only).
     #[error("the verifier is wrong: {0}")]
     Claim(Box<Lie>),
@@ -50,6 +87,18 @@ pub enum Fault {
     /// The environment ends the program here, with this as the caller's r0.
     #[error("the program was ended with {0:#x}")]
     Unwind(u64),
+}
+
+fn named(program: &Option<Arc<str>>) -> String {
+    program.as_ref().map_or_else(String::new, |name| format!("program {name}: "))
+}
+
+fn located(slot: Option<u32>) -> String {
+    slot.map_or_else(String::new, |slot| format!("slot {slot}: "))
+}
+
+fn addressed(address: Option<u64>) -> String {
+    address.map_or_else(String::new, |address| format!(" at {address:#x}"))
 }
 
 /// What a running program can reach outside of itself.

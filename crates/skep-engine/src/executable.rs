@@ -4,6 +4,7 @@ use skep_isa::{Imm64, Slot};
 use skep_verifier::{Claims, Subprogram, Verified};
 use std::sync::Arc;
 
+use crate::compile_options::CompileOptions;
 use crate::direct::Linker;
 use crate::jit::{self, Compiled, Facts, Frames, Request};
 use crate::lower::{self, Lowered};
@@ -41,6 +42,12 @@ pub enum LinkError {
     /// The system gives no memory for code.
     #[error("no executable memory for the compiled program: the system refuses it")]
     NoCodeMemory,
+    /// Other programs take up what a process may use for code.
+    #[error("compiled programs take up all of the {0} bytes of executable memory: unload some")]
+    CodeMemoryFull(u64),
+    /// The program should be made known to `perf`, and cannot.
+    #[error("cannot write the map for perf in /tmp: {0}")]
+    PerfMap(std::io::ErrorKind),
     /// The resolver gave no address.
     #[error("slot {slot}: {imm:?} has no address")]
     Unresolved {
@@ -69,6 +76,7 @@ pub struct Executable {
     verified: bool,
     beliefs: Option<Beliefs>,
     compiled: Option<Compiled>,
+    name: Option<Arc<str>>,
 }
 
 impl Executable {
@@ -96,28 +104,57 @@ impl Executable {
     /// # Errors
     /// See [`LinkError`].
     pub fn compile(program: &Verified, linker: &mut dyn Linker) -> Result<Self, LinkError> {
+        Self::compile_with(program, linker, &CompileOptions::default())
+    }
+
+    /// The same in the way that `options` say.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn compile_with(
+        program: &Verified,
+        linker: &mut dyn Linker,
+        options: &CompileOptions,
+    ) -> Result<Self, LinkError> {
         let executable = Self::from_verified(program, |imm| linker.resolve(imm))?;
         let request = Request {
             slots: program.insns(),
             facts: Facts { probe_loads: program.probe_loads(), call_sites: program.call_sites() },
             frames: Frames::Native,
             zeroed: program.reads_unset_stack(),
+            options,
         };
         let compiled = jit::compile(&request, |slot| executable.stack_of(slot), linker)?;
-        Ok(Executable { compiled: Some(compiled), ..executable })
+        Ok(Executable { compiled: Some(compiled), name: options.name.clone(), ..executable })
     }
 
     /// Compiles a program made by [`Executable::link`], for runs on the stack that the interpreter would use.
-    pub(crate) fn compile_trusted(self, slots: &[Slot], linker: &mut dyn Linker) -> Result<Self, LinkError> {
-        let request = Request { slots, facts: Facts::default(), frames: Frames::Lent, zeroed: true };
+    pub(crate) fn compile_trusted(
+        self,
+        slots: &[Slot],
+        linker: &mut dyn Linker,
+        options: &CompileOptions,
+    ) -> Result<Self, LinkError> {
+        let request = Request { slots, facts: Facts::default(), frames: Frames::Lent, zeroed: true, options };
         let compiled = jit::compile(&request, |slot| self.stack_of(slot), linker)?;
-        Ok(Executable { compiled: Some(compiled), ..self })
+        Ok(Executable { compiled: Some(compiled), name: options.name.clone(), ..self })
+    }
+
+    /// What it is called, if it was given a name.
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.name.clone()
     }
 
     /// Bytes of stack of the function that begins at `slot`.
     fn stack_of(&self, slot: u32) -> u16 {
         let at = self.functions.binary_search_by_key(&slot, |e| e.slot).ok();
         at.and_then(|at| self.functions.get(at)).map_or(FRAME_BYTES, |e| e.stack_bytes)
+    }
+
+    /// The same program with other machine code.
+    #[cfg(test)]
+    pub(crate) fn replace_code(self, code: Compiled) -> Self {
+        Executable { compiled: Some(code), ..self }
     }
 
     /// Its machine code.
@@ -141,7 +178,7 @@ impl Executable {
             known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
         };
         let Lowered { ops, functions } = lower::lower(slots, probe_loads, stack_of, resolve)?;
-        Ok(Executable { ops, functions, verified: false, beliefs: None, compiled: None })
+        Ok(Executable { ops, functions, verified: false, beliefs: None, compiled: None, name: None })
     }
 
     /// The same program, taken for verified although Skep's verifier has not seen it: another's has, or it is known.

@@ -18,6 +18,7 @@
 compile_error!("programs are little-endian: a big-endian host cannot run them on native addresses");
 
 mod atomic;
+mod compile_options;
 pub mod conformance;
 mod direct;
 mod environment;
@@ -27,6 +28,7 @@ mod interpret;
 mod jit;
 mod lower;
 mod machine;
+mod machine_code;
 mod memory;
 mod mode;
 mod op;
@@ -35,10 +37,13 @@ mod run;
 mod stack;
 mod trace;
 
+pub use compile_options::CompileOptions;
 pub use direct::{Direct, DirectFunction, Linker, References, RunFacts};
-pub use environment::{Environment, Fault, NoEnvironment};
+pub use environment::{Environment, Exception, Fault, NoEnvironment};
 pub use executable::{Executable, LinkError, MAX_SLOTS};
+pub use jit::{Announce, Symbol};
 pub use machine::{MAX_TAIL_CALLS, Machine};
+pub use machine_code::{MachineCode, Part};
 pub use memory::Region;
 pub use mode::{Mode, UnknownMode};
 pub use run::Sandbox;

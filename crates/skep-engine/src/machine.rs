@@ -44,7 +44,7 @@ pub struct Machine<'a> {
     pub(crate) stack: Stack<'a>,
     /// Programs that were tail-called: they may still be running further out.
     kept: Vec<Arc<Executable>>,
-    /// Why machine code was ended.
+    /// Why machine code was ended, if not by the processor.
     pub(crate) fault: Option<Fault>,
     pub(crate) depth: u32,
     pub(crate) next: Option<Arc<Executable>>,
@@ -274,10 +274,16 @@ impl<'a> Machine<'a> {
             self.native.restore_environment(saved);
             r0
         };
-        if self.native.ended == 0 {
-            return Ok(r0);
-        }
+        if self.native.ended == 0 { Ok(r0) } else { Err(self.why_ended()) }
+    }
+
+    /// Why machine code was ended.
+    #[cold]
+    pub(crate) fn why_ended(&mut self) -> Fault {
         self.native.ended = 0;
-        Err(self.fault.take().unwrap_or(Fault::NotCompiled))
+        match self.native.stopped.take() {
+            Some(stop) => stop.fault(self.executable()),
+            None => self.fault.take().unwrap_or(Fault::NotCompiled),
+        }
     }
 }

@@ -69,10 +69,7 @@ impl Executable {
             machine.native.set_environment(environment);
             jit::enter(code, args, &mut machine)
         };
-        match machine.fault.take() {
-            None => Ok(r0),
-            Some(fault) => Err(fault),
-        }
+        if machine.native.ended == 0 { Ok(r0) } else { Err(machine.why_ended()) }
     }
 
     /// Runs one function of a verified program, as timers do after the run that set them. `function` is its address as

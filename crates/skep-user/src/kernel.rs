@@ -11,7 +11,7 @@ use crate::wait::Signal;
 use crate::world::{Clock, Task, TaskSpec};
 use skep_abi::errno::Errno;
 use skep_btf::Endian;
-use skep_engine::Mode;
+use skep_engine::{Announce, Mode};
 use skep_verifier::{Capabilities, Limits};
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,10 @@ pub struct Config {
     pub task: TaskSpec,
     /// Printed lines to keep.
     pub trace_lines: usize,
+    /// Who is told about compiled programs; by default what the variable `SKEP_ANNOUNCE` asks for.
+    pub announce: Announce,
+    /// Compile with constant blinding: see [`skep_engine::CompileOptions::blind`].
+    pub blind: bool,
     /// Bytes that all maps may use together; `None` for as many as the machine has.
     pub map_memory: Option<u64>,
 }
@@ -64,6 +68,8 @@ impl Default for Config {
             seed: None,
             task: TaskSpec::current(),
             trace_lines: 65536,
+            announce: Announce::from_environment(),
+            blind: false,
             map_memory: None,
         }
     }
@@ -79,6 +85,7 @@ impl Config {
             clock: Clock::Virtual(Arc::new(AtomicU64::new(1_000_000_000))),
             seed: Some(1),
             task: TaskSpec::default(),
+            announce: Announce::default(),
             ..Config::default()
         }
     }

@@ -5,13 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use skep_engine::Mode;
 use skep_engine::conformance::{self, ConformanceError};
+use skep_engine::{CompileOptions, Mode};
 
 use crate::process::Error;
 
 /// The engines by the names `skep run --engine` knows them by.
-const ENGINES: &[(&str, Mode)] = &[("jit", Mode::Jit), ("interpreter", Mode::Interpreter), ("sandbox", Mode::Sandbox)];
+const ENGINES: &[(&str, Mode)] =
+    &[("jit", Mode::Jit), (BLINDED, Mode::Jit), ("interpreter", Mode::Interpreter), ("sandbox", Mode::Sandbox)];
+
+/// The compiler, with constant blinding.
+const BLINDED: &str = "jit, blinded";
 
 /// One vector.
 struct Vector {
@@ -45,9 +49,9 @@ impl Vector {
     }
 
     /// Runs it. `Err` says what came instead of what must come.
-    fn run(&self, mode: Mode) -> Result<(), String> {
+    fn run(&self, mode: Mode, options: &CompileOptions) -> Result<(), String> {
         let mut memory = self.memory.clone();
-        let answer = conformance::run(mode, &self.program, &mut memory);
+        let answer = conformance::run_with(mode, options, &self.program, &mut memory);
         match (&self.expected, answer) {
             (Expected::Returns(expected), Ok(r0)) if r0 == *expected => Ok(()),
             (Expected::Returns(expected), Ok(r0)) => Err(format!("returned {r0:#x}, not {expected:#x}")),
@@ -75,11 +79,12 @@ pub(crate) fn run(file: &Path) -> Result<(), Error> {
     let mut failures = Vec::new();
     println!("{:14} {:34} {:>6} {:>6}", "engine", "suite", "right", "all");
     for (engine, mode) in ENGINES {
+        let options = CompileOptions { blind: *engine == BLINDED, ..CompileOptions::default() };
         let mut scores: BTreeMap<&str, Score> = BTreeMap::new();
         for vector in &vectors {
             let score = scores.entry(&vector.suite).or_default();
             score.all += 1;
-            match vector.run(*mode) {
+            match vector.run(*mode, &options) {
                 Ok(()) => score.right += 1,
                 Err(what) => failures.push(format!("{engine}: {}: {what}", vector.name)),
             }

@@ -17,6 +17,9 @@ impl Register {
     pub(crate) const R3: Register = Register(3);
     pub(crate) const R6: Register = Register(6);
     pub(crate) const FRAME: Register = Register(10);
+    /// None of the program's: back ends have it in their first scratch register. Only [preludes](super::blind) write it, for
+    /// the next instruction, where it may be the second operand of any but a shift.
+    pub(crate) const BLINDING: Register = Register(11);
     /// How many numbers there are; a power of two, so that a masked number needs no bounds check.
     pub(crate) const COUNT: usize = 16;
 

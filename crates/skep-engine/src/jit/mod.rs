@@ -7,15 +7,21 @@
 //! 5. [`liveness`]: backwards; what nobody reads is removed.
 //! 6. [`layout`]: jumps to jumps and around jumps go.
 //! 7. [`usage`]: what each function's frame needs.
-//! 8. A back end (`x86_64`) writes the code, instruction by instruction.
+//! 8. [`blind`], on request: numbers of the program do not stand in the code.
+//! 9. A back end (`x86_64`) writes the code, instruction by instruction.
+//!
+//! The code then goes to [`code_memory`]; [`exception`] watches over it, [`announce`] makes it known.
 //!
 //! Registers of BPF are registers of the machine, one to one, so that there is nothing to allocate. Every pass keeps what
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
 //! valid.
 
+mod announce;
+mod blind;
 pub(crate) mod call;
 mod code_memory;
 mod convert;
+pub(crate) mod exception;
 mod fold;
 pub(crate) mod inst;
 mod layout;
@@ -23,25 +29,32 @@ mod liveness;
 pub(crate) mod native;
 mod place;
 mod select;
+mod symbols;
 pub(crate) mod usage;
 mod values;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use announce::Announce;
 pub(crate) use select::Facts;
+pub use symbols::Symbol;
 
 use std::sync::OnceLock;
 
+use announce::Announced;
+use blind::{Preludes, WithoutArrays};
 use call::Call;
-use code_memory::CodeMemory;
+use code_memory::{CodeMemory, CodeMemoryError};
 use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
 use skep_isa::Slot;
+use symbols::{Noting, Symbols};
 use usage::Usage;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as back_end;
 
+use crate::compile_options::CompileOptions;
 use crate::direct::Linker;
 use crate::executable::LinkError;
 use crate::machine::Machine;
@@ -58,6 +71,9 @@ pub(crate) enum Frames {
 /// A program as the back ends see it.
 struct Program {
     insts: Vec<Inst>,
+    preludes: Preludes,
+    /// By index: the slot that the instruction stems from; empty where that is the index.
+    origin: Vec<u32>,
     calls: Vec<Call>,
     /// Indices of their first instructions, ascending.
     functions: Vec<u32>,
@@ -66,6 +82,12 @@ struct Program {
     /// By function.
     usage: Vec<Usage>,
     frames: Frames,
+}
+
+impl Program {
+    fn slot_of(&self, index: u32) -> u32 {
+        self.origin.get(index as usize).copied().unwrap_or(index)
+    }
 }
 
 /// What a back end makes.
@@ -98,9 +120,19 @@ fn stubs() -> Result<&'static Stubs, LinkError> {
         let (code, [enter, end, tail_call]) = back_end::build_stubs();
         let memory = CodeMemory::new(&code).ok()?;
         let at = |offset: usize| memory.address() + offset as u64;
+        exception::watch(memory.address()..memory.address() + code.len() as u64, at(end));
         Some(Stubs { enter: at(enter), end: at(end), tail_call_from_function: at(tail_call), _memory: memory })
     };
     STUBS.get_or_init(make).as_ref().ok_or(LinkError::NoCodeMemory)
+}
+
+impl From<CodeMemoryError> for LinkError {
+    fn from(error: CodeMemoryError) -> LinkError {
+        match error {
+            CodeMemoryError::Full(limit) => LinkError::CodeMemoryFull(limit),
+            CodeMemoryError::System(_) => LinkError::NoCodeMemory,
+        }
+    }
 }
 
 /// Compiled code of one program.
@@ -111,6 +143,8 @@ pub(crate) struct Compiled {
     offsets: Box<[(u32, u32)]>,
     /// First slot and entrance of each function, ascending: functions keep their order.
     functions: Box<[(u32, u32)]>,
+    symbols: Symbols,
+    _announced: Option<Announced>,
     pub(crate) frames: Frames,
 }
 
@@ -126,15 +160,44 @@ impl Compiled {
         Some(self.memory.address() + u64::from(self.functions[at].1))
     }
 
+    /// The slot whose code is at that address.
+    pub(crate) fn slot_at(&self, address: u64) -> Option<u32> {
+        let offset = address.checked_sub(self.memory.address())?;
+        let offset = u32::try_from(offset).ok().filter(|offset| (*offset as usize) < self.memory.bytes().len())?;
+        // What comes before a function's first instruction belongs to its slot.
+        let functions = &self.functions[..self.functions.partition_point(|(_, entry)| *entry <= offset)];
+        let begun = &self.offsets[..self.offsets.partition_point(|(begin, _)| *begin <= offset)];
+        match (begun.last(), functions.last()) {
+            (Some((begin, _)), Some((slot, entry))) if entry > begin => Some(*slot),
+            (None, Some((slot, _))) => Some(*slot),
+            (begun, _) => begun.map(|(_, slot)| *slot),
+        }
+    }
+
     /// The machine code.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.memory.bytes()
+    }
+
+    /// Where [`Compiled::bytes`] lie.
+    pub(crate) fn address(&self) -> u64 {
+        self.memory.address()
     }
 
     /// Where in [`Compiled::bytes`] the code of instructions begins, ascending, and their slots. The code of a slot may be in
     /// several places, and none where nothing is left to do.
     pub(crate) fn offsets(&self) -> &[(u32, u32)] {
         &self.offsets
+    }
+
+    /// First slot and entrance of each function, ascending.
+    pub(crate) fn functions(&self) -> &[(u32, u32)] {
+        &self.functions
+    }
+
+    /// What numbers in it stand for.
+    pub(crate) fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 }
 
@@ -145,35 +208,76 @@ pub(crate) struct Request<'r> {
     pub(crate) frames: Frames,
     /// Frames are zero at the beginning.
     pub(crate) zeroed: bool,
+    pub(crate) options: &'r CompileOptions,
 }
 
 /// Compiles a program.
 ///
 /// # Errors
-/// What linking says, and [`LinkError::NoCodeMemory`].
+/// What linking says, [`LinkError::NoCodeMemory`], [`LinkError::CodeMemoryFull`] and [`LinkError::PerfMap`].
 pub(crate) fn compile(
     request: &Request<'_>,
     stack_of: impl Fn(u32) -> u16,
     linker: &mut dyn Linker,
 ) -> Result<Compiled, LinkError> {
     let stubs = stubs()?;
+    let blinds = request.options.blind;
+    let mut without_arrays = WithoutArrays(linker);
+    let linker: &mut dyn Linker = if blinds { &mut without_arrays } else { without_arrays.0 };
+    let mut linker = Noting { linker, symbols: Symbols::default() };
+    let program = translate(request, stack_of, &mut linker)?;
+    let emitted = back_end::emit(&program, stubs);
+    publish(request, &program, emitted, linker.symbols)
+}
+
+/// All passes but the last.
+fn translate(
+    request: &Request<'_>,
+    stack_of: impl Fn(u32) -> u16,
+    linker: &mut dyn Linker,
+) -> Result<Program, LinkError> {
+    let blinds = request.options.blind;
     let mut selected = select::select(request.slots, request.facts, linker)?;
-    convert::convert(&mut selected);
+    if !blinds {
+        convert::convert(&mut selected);
+    }
     place::place(&mut selected);
-    fold::fold(&mut selected);
+    if !blinds {
+        fold::fold(&mut selected);
+    }
     // Where all is as in the interpreter, calls keep r1 to r5.
     let lost = if request.frames == Frames::Lent { Registers::NONE } else { Registers::ARGUMENTS };
     let liveness = liveness::eliminate(&mut selected, lost);
     layout::straighten(&mut selected);
     let usage = usage::usage(&selected, stack_of, request.zeroed);
-    let Selected { insts, calls, functions, leaders, origin, .. } = selected;
-    let program = Program { insts, calls, functions, leaders, liveness, usage, frames: request.frames };
-    let emitted = back_end::emit(&program, stubs);
-    let memory = CodeMemory::new(&emitted.code).map_err(|_| LinkError::NoCodeMemory)?;
-    let slot_of = |index: u32| origin.get(index as usize).copied().unwrap_or(index);
-    let functions = program.functions.iter().map(|index| slot_of(*index)).zip(emitted.entries).collect();
-    let offsets = (0..).zip(emitted.offsets).map(|(index, offset)| (offset, slot_of(index))).collect();
-    Ok(Compiled { memory, offsets, functions, frames: request.frames })
+    let Selected { mut insts, calls, functions, leaders, origin, .. } = selected;
+    let preludes = if blinds { blind::blind(&mut insts) } else { Preludes::default() };
+    Ok(Program { insts, preludes, origin, calls, functions, leaders, liveness, usage, frames: request.frames })
+}
+
+/// Makes code executable, and known to those who are to know it.
+fn publish(
+    request: &Request<'_>,
+    program: &Program,
+    emitted: Emitted,
+    symbols: Symbols,
+) -> Result<Compiled, LinkError> {
+    let announce = request.options.announce;
+    // Debuggers cannot set breakpoints in shared pages, and perf looks for names only where no file stands behind them.
+    let apart = announce != Announce::default();
+    let memory = if apart { CodeMemory::apart(&emitted.code)? } else { CodeMemory::new(&emitted.code)? };
+    let functions: Box<[_]> =
+        program.functions.iter().map(|index| program.slot_of(*index)).zip(emitted.entries).collect();
+    let name = request.options.name.as_deref().unwrap_or("skep_prog");
+    let announced = announce::announce(announce, name, memory.range(), &functions);
+    Ok(Compiled {
+        offsets: (0..).zip(emitted.offsets).map(|(index, offset)| (offset, program.slot_of(index))).collect(),
+        symbols,
+        _announced: announced.map_err(|error| LinkError::PerfMap(error.kind()))?,
+        functions,
+        memory,
+        frames: request.frames,
+    })
 }
 
 /// Runs code from its beginning to its end.

@@ -10,6 +10,7 @@ use skep_isa::Size;
 use crate::direct::RunFacts;
 use crate::environment::{Environment, Fault};
 use crate::executable::Executable;
+use crate::jit::exception::Stop;
 use crate::machine::Machine;
 
 /// What machine code reads and writes; the first field of a machine.
@@ -39,6 +40,8 @@ pub(crate) struct State {
     /// Top of the next lent frame.
     pub(crate) frame_top: u64,
     environment: Option<NonNull<dyn Environment>>,
+    /// Where and why the processor stopped the code, if that ended the run.
+    pub(crate) stopped: Option<Stop>,
 }
 
 impl State {
@@ -56,6 +59,7 @@ impl State {
             previous: std::ptr::null(),
             frame_top: 0,
             environment: None,
+            stopped: None,
         }
     }
 

@@ -9,11 +9,11 @@ use crate::statistics::ProgramStatistics;
 use crate::world::ClockKind;
 use sha2::{Digest, Sha256};
 use skep_abi::attach_type::AttachType;
-use skep_abi::command::{Failure, ProgLoad, ProgramFlags, Reply};
+use skep_abi::command::{Failure, ObjectName, ProgLoad, ProgramFlags, Reply};
 use skep_abi::errno::Errno;
 use skep_abi::program_type::{ContextInfo, ProgramType};
 use skep_btf::TypeId;
-use skep_engine::{Executable, LinkError, Linker as _, Mode};
+use skep_engine::{CompileOptions, Executable, LinkError, Linker as _, Mode};
 use skep_isa::{Imm64, Slot};
 use skep_verifier::{
     AttachTarget, Claims, Extent, LineInfo, LogLevel, MapFacts, Options, ProgramBtf, Rejection, Verified, verify,
@@ -80,7 +80,7 @@ impl UserKernel {
         let name = super::check_name(command.prog_name)?;
         let loaded = self.load_request(&command).and_then(|request| {
             let (result, claims) = self.verify(&request, command.log_level);
-            self.link(request, result, claims)
+            self.link(&name, request, result, claims)
         });
         let (program, log) = match loaded {
             Ok((make, log)) => (Ok(make), log),
@@ -265,9 +265,16 @@ impl UserKernel {
         verify(&program, &options)
     }
 
+    /// A program is named as Linux names its own to profilers.
+    fn compile_options(&self, name: &ObjectName, tag: &[u8; 8]) -> CompileOptions {
+        let name = format!("skep_prog_{:016x}_{}", u64::from_be_bytes(*tag), name.to_text());
+        CompileOptions { name: Some(name.into()), announce: self.config.announce, blind: self.config.blind }
+    }
+
     /// Makes the program ready to run; its id and name come later.
     fn link(
         &self,
+        name: &ObjectName,
         request: Request,
         verified: Result<Verified, Box<Rejection>>,
         claims: Option<Arc<Claims>>,
@@ -304,7 +311,10 @@ impl UserKernel {
                     .collect();
                 let mut linker = ProgramLinker { kernel: self, maps: &maps };
                 let mut executable = match self.config.mode {
-                    Mode::Jit => Executable::compile(&verified, &mut linker),
+                    Mode::Jit => {
+                        let options = self.compile_options(name, &request.tag);
+                        Executable::compile_with(&verified, &mut linker, &options)
+                    }
                     _ => Executable::from_verified(&verified, |imm| linker.resolve(imm)),
                 };
                 if let Some(claims) = claims {

@@ -7,7 +7,7 @@ use skep_abi::attach_type::AttachType;
 use skep_abi::command::ObjectName;
 use skep_abi::program_type::ProgramType;
 use skep_btf::TypeId;
-use skep_engine::Executable;
+use skep_engine::{Executable, MachineCode};
 use skep_isa::Slot;
 use skep_verifier::{BufferUse, Claims, FunctionTraits, Subprogram, TargetProgram};
 use std::sync::{Arc, Mutex};
@@ -133,6 +133,11 @@ impl Program {
             btf: self.btf.as_ref().map(|object| object.btf.clone()),
             functions: self.record.functions.clone(),
         }
+    }
+
+    /// Its machine code, if it is compiled.
+    pub fn machine_code(&self) -> Option<MachineCode<'_>> {
+        self.executable.machine_code()
     }
 
     /// What it shares with programs it may tail-call.

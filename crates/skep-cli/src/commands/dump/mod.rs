@@ -1,5 +1,6 @@
 //! `skep dump`: what is in an object.
 
+mod jited;
 mod xlated;
 
 use crate::error::{Exit, Failure, Outcome};
@@ -24,7 +25,8 @@ use std::path::PathBuf;
   skep dump firewall.bpf.o                        what it holds
   skep dump firewall.bpf.o --program firewall     its instructions beside their source lines
   skep dump firewall.bpf.o --program firewall --cfg svg > firewall.svg
-  skep dump firewall.bpf.o --program firewall --xlated --facts")]
+  skep dump firewall.bpf.o --program firewall --xlated --facts
+  skep dump firewall.bpf.o --program firewall --jited")]
 pub(crate) struct Dump {
     /// BPF object
     object: PathBuf,
@@ -40,6 +42,12 @@ pub(crate) struct Dump {
     /// Instructions after verification, as the engine runs them
     #[arg(long, conflicts_with_all = ["bytes", "instructions", "cfg"])]
     xlated: bool,
+    /// Machine code beside the instructions, as Skep's own kernel compiles them
+    #[arg(long, conflicts_with_all = ["xlated", "instructions", "cfg"])]
+    jited: bool,
+    /// With --jited: show addresses of this process, which are otherwise named or left out
+    #[arg(long, requires = "jited")]
+    addresses: bool,
     /// With --xlated: what all paths agree on, beside the instructions
     #[arg(long, requires = "xlated")]
     facts: bool,
@@ -72,6 +80,10 @@ impl Dump {
             None if self.xlated => {
                 let translate = xlated::Translate { btf: self.btf.as_deref(), facts: self.facts };
                 output.print(&translate.all(&object, &programs)?)?;
+            }
+            None if self.jited => {
+                let jited = jited::Jited { bytes: self.bytes, addresses: self.addresses };
+                output.print(&jited.all(&self.object.display().to_string(), &bytes, &object, &programs)?)?;
             }
             None if self.program.is_some() || self.instructions => {
                 output.print(&Listings(programs.iter().map(|p| self.listing(&object, p)).collect()))?;

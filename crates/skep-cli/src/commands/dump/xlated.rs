@@ -8,7 +8,7 @@ use crate::target_btf;
 use serde::Serialize;
 use skep_abi::{helper, kfunc};
 use skep_btf::Btf;
-use skep_isa::{CallTarget, Imm64, Insn};
+use skep_isa::{CallTarget, Imm64, Insn, Slot};
 use skep_object::{ObjectSpec, ProgramSpec};
 use skep_verifier::{CallSite, Options, Verified};
 use std::collections::BTreeMap;
@@ -27,21 +27,28 @@ pub(super) struct Translate<'a> {
 impl Translate<'_> {
     /// Programs after verification; fails at the first that is refused.
     pub(super) fn all(&self, object: &ObjectSpec, programs: &[&ProgramSpec]) -> Result<Listings, Failure> {
+        let listings = programs.iter().map(|program| Ok(self.one(object, program)?.listing));
+        Ok(Listings(listings.collect::<Result<_, Failure>>()?))
+    }
+
+    /// A program after verification.
+    pub(super) fn one(&self, object: &ObjectSpec, program: &ProgramSpec) -> Result<Translated, Failure> {
         let mut object = object.clone();
         fill_kernel_settings(&mut object);
         let kernel = target_btf::load(self.btf)?;
         let offline = Offline::new(&object, Arc::clone(&kernel));
-        let listings = programs.iter().map(|program| {
-            let failed = |why: String| Failure::new(format!("program '{}' cannot be translated: {why}", program.name));
-            match offline.check(program, &Options::default()) {
-                Verdict::Accept(verified) => Ok(self.listing(&object, &kernel, program, &offline, &verified)),
-                Verdict::Reject(rejection) => {
-                    Err(failed(format!("it is refused: {}", rejection.message)).hint("`skep check` says why"))
-                }
-                Verdict::Environment(reason) => Err(failed(reason)),
+        let failed = |why: String| Failure::new(format!("program '{}' cannot be translated: {why}", program.name));
+        match offline.check(program, &Options::default()) {
+            Verdict::Accept(verified) => Ok(Translated {
+                listing: self.listing(&object, &kernel, program, &offline, &verified),
+                slots: verified.insns().to_vec(),
+                maps: verified.maps().iter().map(|fd| offline.map_name(*fd).to_owned()).collect(),
+            }),
+            Verdict::Reject(rejection) => {
+                Err(failed(format!("it is refused: {}", rejection.message)).hint("`skep check` says why"))
             }
-        });
-        Ok(Listings(listings.collect::<Result<_, _>>()?))
+            Verdict::Environment(reason) => Err(failed(reason)),
+        }
     }
 
     fn listing(
@@ -70,6 +77,16 @@ impl Translate<'_> {
         });
         Listing { name: program.name.clone(), instructions: instructions.collect() }
     }
+}
+
+/// A program after verification.
+pub(super) struct Translated {
+    /// As it is shown.
+    pub(super) listing: Listing,
+    /// Its instructions.
+    pub(super) slots: Vec<Slot>,
+    /// Names of the maps that they refer to by index.
+    pub(super) maps: Vec<String>,
 }
 
 /// What a call calls, as Linux names it.
@@ -156,21 +173,21 @@ impl Source {
 pub(super) struct Listings(Vec<Listing>);
 
 #[derive(Serialize)]
-struct Listing {
-    name: String,
+pub(super) struct Listing {
+    pub(super) name: String,
     #[serde(rename = "insns")]
-    instructions: Vec<Instruction>,
+    pub(super) instructions: Vec<Instruction>,
 }
 
 #[derive(Serialize)]
-struct Instruction {
+pub(super) struct Instruction {
     #[serde(skip)]
-    slot: usize,
+    pub(super) slot: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    proto: Option<String>,
+    pub(super) proto: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    src: Option<String>,
-    disasm: String,
+    pub(super) src: Option<String>,
+    pub(super) disasm: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     facts: Vec<String>,
 }

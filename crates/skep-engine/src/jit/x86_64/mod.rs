@@ -151,6 +151,11 @@ impl Emitter<'_> {
             }
             self.offsets[slot] = self.asm.position() as u32;
             self.slot = slot;
+            for prelude in program.preludes.of(slot) {
+                self.asm.make_room();
+                self.inst(prelude, slot, &remaining);
+            }
+            self.asm.make_room();
             if slot == 0 || slot != self.done {
                 self.inst(inst, slot, &remaining);
             }
@@ -329,6 +334,7 @@ fn bytes_from(program: &Program) -> Vec<u32> {
     let mut sum = 0_u32;
     for (slot, inst) in program.insts.iter().enumerate().rev() {
         sum = sum.saturating_add(longest(inst, program.leaders[slot]));
+        sum = sum.saturating_add(program.preludes.of(slot).map(|prelude| longest(prelude, Leader::No)).sum());
         if program.leaders[slot] != Leader::No && program.functions.binary_search(&(slot as u32)).is_ok() {
             sum = sum.saturating_add(1000);
         }

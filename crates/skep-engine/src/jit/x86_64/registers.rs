@@ -24,7 +24,7 @@ const GPRS: [Gpr; Register::COUNT] = [
     Gpr::R14,
     Gpr::R15,
     Gpr::RBP,
-    // There are no more registers.
+    // The one for blinding, and no more.
     Gpr::R11,
     Gpr::R11,
     Gpr::R11,
