@@ -270,7 +270,7 @@ impl<'a> Machine<'a> {
         // verifier took for a callback's.
         let r0 = unsafe {
             let saved = self.native.set_environment(environment);
-            let r0 = jit::enter(code, args, self);
+            let r0 = jit::enter(code, args, std::ptr::from_mut(self).cast());
             self.native.restore_environment(saved);
             r0
         };

@@ -3,7 +3,7 @@
 use crate::environment::{Environment, Fault};
 use crate::executable::{Entry, Executable};
 use crate::interpret;
-use crate::jit::{self, Frames};
+use crate::jit::{self, Compiled, Frames, native::State};
 use crate::machine::Machine;
 use crate::memory::{Region, Regions};
 use crate::paranoid::Watch;
@@ -29,6 +29,10 @@ impl Executable {
     /// * the same holds for programs that the environment hands to [`Machine::tail_call`].
     pub unsafe fn run(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
         match self.code() {
+            // SAFETY: the caller's; what the code does needs no machine.
+            Some(code) if !code.needs_machine && code.frames == Frames::Native => unsafe {
+                self.run_alone(code, environment, context)
+            },
             // SAFETY: the caller's.
             Some(code) if code.frames == Frames::Native => unsafe {
                 self.run_compiled(Machine::compiled(self), code.main(), environment, [context, 0, 0, 0, 0])
@@ -50,6 +54,27 @@ impl Executable {
         unsafe { self.run_native(&mut stack::new_chunk(), environment, [context, 0, 0, 0, 0]) }
     }
 
+    /// Runs the main function of code that calls nothing of the engine's.
+    ///
+    /// # Safety
+    /// As [`Executable::run`]; `code` is this executable's, and needs no machine.
+    #[inline]
+    unsafe fn run_alone(&self, code: &Compiled, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
+        if !self.is_verified() {
+            return Err(Fault::Unverified);
+        }
+        let mut state = State::new(self);
+        if code.uses_facts {
+            state.facts = environment.facts();
+        }
+        // SAFETY: the caller's.
+        let r0 = unsafe { jit::enter(code.main(), [context, 0, 0, 0, 0], &raw mut state) };
+        match state.stopped {
+            None => Ok(r0),
+            Some(stop) => Err(stop.fault(self)),
+        }
+    }
+
     /// # Safety
     /// As [`Executable::run`]; `code` is a function of this executable, and the machine was made for it.
     #[inline]
@@ -64,10 +89,11 @@ impl Executable {
             return Err(Fault::Unverified);
         }
         machine.native.facts = environment.facts();
-        // SAFETY: the machine does not outlive the environment; the rest is the caller's.
+        // SAFETY: the machine does not outlive the environment; its native state is its first field; the rest is the
+        // caller's.
         let r0 = unsafe {
             machine.native.set_environment(environment);
-            jit::enter(code, args, &mut machine)
+            jit::enter(code, args, (&raw mut machine).cast())
         };
         if machine.native.ended == 0 { Ok(r0) } else { Err(machine.why_ended()) }
     }

@@ -40,9 +40,9 @@ pub(crate) struct ProgramStatistics {
 }
 
 impl ProgramStatistics {
-    /// Notes a run.
-    pub(crate) fn note(&self, nanoseconds: u64) {
-        self.count.fetch_add(1, Relaxed);
+    /// Notes so many runs, which took that long together.
+    pub(crate) fn note(&self, runs: u32, nanoseconds: u64) {
+        self.count.fetch_add(runs.into(), Relaxed);
         self.nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
 

@@ -402,7 +402,7 @@ fn programs_for_device_maps_are_refused() {
     };
     let data = [7; 40];
     let mut command = ProgTestRun { data_in: &data, ..ProgTestRun::default() };
-    let result = test_run(&program, &mut command, &mut |_| Ok(0));
+    let result = test_run(&program, &mut command, &mut |_, _| Ok(0));
     assert_eq!(result.map_err(|failure| failure.errno), Err(Errno::EINVAL));
 }
 
@@ -411,10 +411,10 @@ fn what_a_run_fails_with_is_passed_on() {
     let program = TestedProgram { program_type: ProgramType::Xdp, attach_type: None, context_bytes: 0, cpus: 1 };
     let data = [7; 40];
     let mut command = ProgTestRun { data_in: &data, repeat: 5, ..ProgTestRun::default() };
-    let mut runs = 0;
-    let result = test_run(&program, &mut command, &mut |_| {
-        runs += 1;
-        if runs == 3 { Err(Errno::EINTR) } else { Ok(0) }
+    let mut asked = 0;
+    let result = test_run(&program, &mut command, &mut |_, times| {
+        asked += times;
+        Err(Errno::EINTR)
     });
-    assert_eq!((result.map_err(|failure| failure.errno), runs), (Err(Errno::EINTR), 3));
+    assert_eq!((result.map_err(|failure| failure.errno), asked), (Err(Errno::EINTR), 5));
 }

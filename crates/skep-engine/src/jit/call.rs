@@ -39,6 +39,22 @@ impl Call {
         }
     }
 
+    /// Whether it calls out through the environment, so that it needs a whole machine.
+    pub(crate) fn needs_machine(&self) -> bool {
+        matches!(self, Call::Helper { .. } | Call::TailCall { .. } | Call::Kfunc { .. } | Call::Register(_))
+    }
+
+    /// Whether it may look at what is the same for the whole run.
+    pub(crate) fn uses_facts(&self) -> bool {
+        match self {
+            Call::Direct(Direct::Array { .. }) => false,
+            Call::Direct(_) => true,
+            Call::Element { array, .. } => matches!(array, Direct::PerCpuArray { .. }),
+            // Direct calls of the program that is called are its own.
+            _ => false,
+        }
+    }
+
     /// Whether machine code is called, so that the stack must be aligned and other registers may change.
     pub(crate) fn leaves(&self) -> bool {
         let in_place =

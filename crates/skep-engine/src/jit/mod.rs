@@ -57,7 +57,6 @@ use x86_64 as back_end;
 use crate::compile_options::CompileOptions;
 use crate::direct::Linker;
 use crate::executable::LinkError;
-use crate::machine::Machine;
 
 /// Where programs have their stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +111,7 @@ struct Stubs {
 }
 
 /// How [`Stubs::enter`] is called.
-type Enter = unsafe extern "C" fn(u64, u64, u64, u64, u64, *mut Machine<'_>, u64) -> u64;
+type Enter = unsafe extern "C" fn(u64, u64, u64, u64, u64, *mut native::State, u64) -> u64;
 
 fn stubs() -> Result<&'static Stubs, LinkError> {
     static STUBS: OnceLock<Option<Stubs>> = OnceLock::new();
@@ -146,6 +145,10 @@ pub(crate) struct Compiled {
     symbols: Symbols,
     _announced: Option<Announced>,
     pub(crate) frames: Frames,
+    /// It calls out through the environment, or loads from the packet.
+    pub(crate) needs_machine: bool,
+    /// It looks at what is the same for the whole run.
+    pub(crate) uses_facts: bool,
 }
 
 impl Compiled {
@@ -277,19 +280,24 @@ fn publish(
         functions,
         memory,
         frames: request.frames,
+        needs_machine: program.calls.iter().any(Call::needs_machine)
+            || program.insts.iter().any(|inst| matches!(inst, Inst::LoadPacket { .. })),
+        uses_facts: program.calls.iter().any(Call::uses_facts),
     })
 }
 
 /// Runs code from its beginning to its end.
 ///
 /// # Safety
-/// `code` is the address of a function of a [`Compiled`] that lives, the machine's environment is set, and all that
-/// [`crate::Executable::run`] asks for holds.
-pub(crate) unsafe fn enter(code: u64, args: [u64; 5], machine: &mut Machine<'_>) -> u64 {
+/// `code` is the address of a function of a [`Compiled`] that lives, and all that [`crate::Executable::run`] asks for holds.
+/// `state` is that of a machine whose environment is set, unless nothing the code does needs one
+/// ([`Compiled::needs_machine`]).
+#[inline]
+pub(crate) unsafe fn enter(code: u64, args: [u64; 5], state: *mut native::State) -> u64 {
     let Ok(stubs) = stubs() else { return 0 };
     // SAFETY: `enter` is the address of a function of that type, which back ends build.
     let enter = unsafe { std::mem::transmute::<usize, Enter>(stubs.enter as usize) };
     let [r1, r2, r3, r4, r5] = args;
     // SAFETY: the caller's.
-    unsafe { enter(r1, r2, r3, r4, r5, machine, code) }
+    unsafe { enter(r1, r2, r3, r4, r5, state, code) }
 }

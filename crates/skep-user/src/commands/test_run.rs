@@ -21,11 +21,8 @@ impl UserKernel {
             cpus: self.cpus.count() as u32,
         };
         let cpu = command.flags.contains(TestRunFlags::RUN_ON_CPU).then_some(command.cpu);
-        let options = RunOptions { cpu, ..RunOptions::default() };
-        // All repetitions on one CPU, which is entered once.
-        let mut entered = self.enter(cpu);
-        test_run(&tested, &mut command, &mut |context| {
-            entered.pass();
+        test_run(&tested, &mut command, &mut |context, repeat| {
+            let options = RunOptions { cpu, repeat, ..RunOptions::default() };
             let outcome = self.run_with(&program, context, &options);
             if outcome.fault.is_some() { Err(Errno::EFAULT) } else { Ok(outcome.ret) }
         })

@@ -131,7 +131,15 @@ impl Environment for RunEnvironment<'_> {
     }
 }
 
-impl RunEnvironment<'_> {
+impl<'a> RunEnvironment<'a> {
+    /// The next run of the same program.
+    #[inline]
+    pub(crate) fn begin_again(&mut self, program: &'a Program) {
+        self.clean_up();
+        self.program = program;
+        self.redirect = None;
+    }
+
     /// Gives back what the program left reserved when it was ended early.
     pub(crate) fn clean_up(&mut self) {
         for (record, ring) in self.records.drain(..) {

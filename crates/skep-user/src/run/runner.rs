@@ -24,6 +24,9 @@ pub struct RunOptions<'a> {
     pub kernel_stack: &'a [u64],
     /// Call stack of the task, innermost first.
     pub user_stack: &'a [u64],
+    /// How often to run, each time on what the run before left; 0 is once. All runs are one to maps: nothing that one of them
+    /// removed is reclaimed before the last has ended.
+    pub repeat: u32,
     /// Measure the time of the run.
     pub timed: bool,
     /// Where to note the instructions of a sandboxed run.
@@ -75,7 +78,7 @@ impl UserKernel {
             self.note_early_end(environment.run);
         }
         if self.statistics.are_on() {
-            program.statistics.note(nanoseconds);
+            program.statistics.note(options.repeat.max(1), nanoseconds);
         }
         let (ret, fault) = match result {
             Ok(ret) => (ret, None),
@@ -86,7 +89,7 @@ impl UserKernel {
         Outcome { ret, redirect: environment.redirect, nanoseconds, fault }
     }
 
-    fn execute(&self, program: &Program, environment: &mut RunEnvironment<'_>) -> Result<u64, Fault> {
+    fn execute<'a>(&self, program: &'a Program, environment: &mut RunEnvironment<'a>) -> Result<u64, Fault> {
         if !environment.context.fits(&program.program_type().info().context) {
             return Err(Fault::Memory { address: environment.context.address(), len: 0, write: false });
         }
@@ -96,12 +99,38 @@ impl UserKernel {
             return Err(Fault::Unverified);
         }
         if matches!(self.config.mode, Mode::Jit | Mode::Interpreter) {
-            // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
-            // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context is
-            // one of our own types, which lay their memory out as the program-type table says; hooks pair it with the
-            // program's type. Helpers follow the helper table.
-            return unsafe { program.executable.run(environment, address) };
+            let mut times = environment.options.repeat.max(1);
+            loop {
+                // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
+                // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context
+                // is one of our own types, which lay their memory out as the program-type table says; hooks pair it
+                // with the program's type. Helpers follow the helper table.
+                let result = unsafe { program.executable.run(environment, address) };
+                times -= 1;
+                if times == 0 || result.is_err() {
+                    return result;
+                }
+                environment.begin_again(program);
+            }
         }
+        let mut result = self.execute_checked(program, environment, address);
+        for _ in 1..environment.options.repeat {
+            if result.is_err() {
+                break;
+            }
+            environment.begin_again(program);
+            result = self.execute_checked(program, environment, address);
+        }
+        result
+    }
+
+    /// Runs a program in the sandbox.
+    fn execute_checked<'a>(
+        &self,
+        program: &'a Program,
+        environment: &mut RunEnvironment<'a>,
+        address: u64,
+    ) -> Result<u64, Fault> {
         let mut sandbox = Sandbox::new(self.config.budget);
         for lent in environment.context.lend() {
             lend(&mut sandbox, lent.address, lent.len, lent.writable);

@@ -151,6 +151,8 @@ fn with_code(code: &[u8]) -> Executable {
     let compiled = compiled("r0 = 0\nexit");
     let memory = CodeMemory::new(code).expect("memory");
     let made = Compiled {
+        needs_machine: true,
+        uses_facts: false,
         memory,
         offsets: [(0, 0), (code.len() as u32 - 1, 1)].into(),
         functions: [(0, 0)].into(),

@@ -45,10 +45,10 @@ struct Tested {
     context: Option<Vec<u8>>,
 }
 
-/// Runs a program on a given context and gives r0.
-pub type Run<'r> = dyn FnMut(&mut dyn Context) -> Result<u64, Errno> + 'r;
+/// Runs a program on a given context so many times, each on what the run before left, and gives the last r0.
+pub type Run<'r> = dyn FnMut(&mut dyn Context, u32) -> Result<u64, Errno> + 'r;
 
-/// Does a test run. `run` runs the program once; it is called `command.repeat` times, on what the run before left.
+/// Does a test run by `run`.
 ///
 /// # Errors
 /// `EINVAL` and `E2BIG` for input that the type does not take, `ENODEV` for an interface other than loopback, `ENXIO` for
@@ -76,13 +76,10 @@ pub fn test_run(program: &TestedProgram, command: &mut ProgTestRun<'_>, run: &mu
 }
 
 /// r0 of the last run and the average time.
-fn repeat(times: u32, mut run: impl FnMut() -> Result<u64, Errno>) -> Result<(u32, u32), Errno> {
+fn repeat(times: u32, run: impl FnOnce(u32) -> Result<u64, Errno>) -> Result<(u32, u32), Errno> {
     let times = times.max(1);
     let start = Instant::now();
-    let mut retval = 0;
-    for _ in 0..times {
-        retval = run()? as u32;
-    }
+    let retval = run(times)? as u32;
     let average = start.elapsed().as_nanos() / u128::from(times);
     Ok((retval, u32::try_from(average).unwrap_or(u32::MAX)))
 }

@@ -24,6 +24,6 @@ pub(super) fn test(program: &TestedProgram, command: &ProgTestRun<'_>, run: &mut
     } else if command.cpu >= program.cpus {
         return Err(Errno::ENXIO);
     }
-    let retval = run(&mut PlainContext::of(ProgramType::RawTracepoint, arguments))? as u32;
+    let retval = run(&mut PlainContext::of(ProgramType::RawTracepoint, arguments), 1)? as u32;
     Ok(Reply::TestRun { retval, duration_ns: 0, data_size: 0, ctx_size: 0 })
 }

@@ -48,7 +48,7 @@ pub(super) fn test(program: &TestedProgram, command: &ProgTestRun<'_>, run: &mut
     if let Some(given) = &given {
         give(&mut skb, given, &layout)?;
     }
-    let (retval, duration_ns) = repeat(command.repeat, || run(&mut skb.context))?;
+    let (retval, duration_ns) = repeat(command.repeat, |times| run(&mut skb.context, times))?;
 
     let context = given.map(|mut given| {
         let after = skb.context.to_bytes();

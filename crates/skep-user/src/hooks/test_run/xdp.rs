@@ -95,7 +95,7 @@ pub(super) fn test(program: &TestedProgram, command: &ProgTestRun<'_>, run: &mut
     }
     context.refresh();
     context.set_field("ingress_ifindex", LOOPBACK.into());
-    let (retval, duration_ns) = repeat(command.repeat, || run(&mut context))?;
+    let (retval, duration_ns) = repeat(command.repeat, |times| run(&mut context, times))?;
 
     let after = context.packet().map(|packet| [packet.metadata(), packet.to_vec()]).unwrap_or_default();
     let context = context_bytes.map(|mut bytes| {
