@@ -57,6 +57,9 @@ pub enum Fault {
     /// No such kernel function in this environment.
     #[error("unknown kernel function {0}")]
     UnknownKfunc(u32),
+    /// A program of which there is only machine code was to run in the interpreter or in the sandbox.
+    #[error("the program is compiled: neither the interpreter nor the sandbox can run it")]
+    NotDecoded,
     /// A program that is not compiled was to run in compiled code.
     #[error("the program is not compiled")]
     NotCompiled,

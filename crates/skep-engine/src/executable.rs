@@ -67,10 +67,13 @@ pub(crate) struct Entry {
 
 /// A program ready to run.
 ///
-/// Invariant: one operation per slot and an invalid one after the last; each jump or call target is below the number of slots.
+/// Invariant: unless it is compiled only, one operation per slot and an invalid one after the last; each jump or call target is
+/// below the number of slots.
 #[derive(Debug)]
 pub struct Executable {
+    /// What the interpreter runs; the invalid one alone where there is only machine code.
     ops: Box<[Op]>,
+    slots: usize,
     /// By slot, ascending.
     functions: Box<[Entry]>,
     verified: bool,
@@ -116,16 +119,26 @@ impl Executable {
         linker: &mut dyn Linker,
         options: &CompileOptions,
     ) -> Result<Self, LinkError> {
-        let executable = Self::from_verified(program, |imm| linker.resolve(imm))?;
         let request = Request {
-            slots: program.insns(),
+            insns: program.decoded(),
+            slots: program.insns().len(),
             facts: Facts { probe_loads: program.probe_loads(), call_sites: program.call_sites() },
             frames: Frames::Native,
             zeroed: program.reads_unset_stack(),
             options,
         };
-        let compiled = jit::compile(&request, |slot| executable.stack_of(slot), linker)?;
-        Ok(Executable { compiled: Some(compiled), name: options.name.clone(), ..executable })
+        let stack_of = |slot| stack_bytes(program.subprograms(), slot);
+        let compiled = jit::compile(&request, stack_of, linker)?;
+        let entry = |(slot, _): &(u32, u32)| Entry { slot: *slot, stack_bytes: stack_of(*slot) };
+        Ok(Executable {
+            ops: [Op::INVALID].into(),
+            slots: program.insns().len(),
+            functions: compiled.functions().iter().map(entry).collect(),
+            verified: true,
+            beliefs: None,
+            compiled: Some(compiled),
+            name: options.name.clone(),
+        })
     }
 
     /// Compiles a program made by [`Executable::link`], for runs on the stack that the interpreter would use.
@@ -135,7 +148,10 @@ impl Executable {
         linker: &mut dyn Linker,
         options: &CompileOptions,
     ) -> Result<Self, LinkError> {
-        let request = Request { slots, facts: Facts::default(), frames: Frames::Lent, zeroed: true, options };
+        let decoded = skep_isa::decode_program(slots)?;
+        let insns: Vec<_> = decoded.into_iter().map(|(slot, insn)| (slot as u32, insn)).collect();
+        let (slots, facts, frames) = (slots.len(), Facts::default(), Frames::Lent);
+        let request = Request { insns: &insns, slots, facts, frames, zeroed: true, options };
         let compiled = jit::compile(&request, |slot| self.stack_of(slot), linker)?;
         Ok(Executable { compiled: Some(compiled), name: options.name.clone(), ..self })
     }
@@ -173,12 +189,17 @@ impl Executable {
         probe_loads: &[u32],
         resolve: impl FnMut(Imm64) -> Option<u64>,
     ) -> Result<Self, LinkError> {
-        let stack_of = |slot: u32| {
-            let known = subprograms.binary_search_by_key(&slot, |s| s.start).ok().and_then(|at| subprograms.get(at));
-            known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
-        };
-        let Lowered { ops, functions } = lower::lower(slots, probe_loads, stack_of, resolve)?;
-        Ok(Executable { ops, functions, verified: false, beliefs: None, compiled: None, name: None })
+        let Lowered { ops, functions } =
+            lower::lower(slots, probe_loads, |slot| stack_bytes(subprograms, slot), resolve)?;
+        Ok(Executable {
+            ops,
+            slots: slots.len(),
+            functions,
+            verified: false,
+            beliefs: None,
+            compiled: None,
+            name: None,
+        })
     }
 
     /// The same program, taken for verified although Skep's verifier has not seen it: another's has, or it is known.
@@ -213,7 +234,12 @@ impl Executable {
 
     /// Number of slots.
     pub fn slots(&self) -> usize {
-        self.ops.len() - 1
+        self.slots
+    }
+
+    /// Whether the interpreter can run it.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.ops.len() > self.slots
     }
 
     #[inline(always)]
@@ -232,6 +258,12 @@ impl Executable {
         let at = self.functions.binary_search_by_key(&slot, |e| e.slot).ok()?;
         self.functions.get(at).copied()
     }
+}
+
+/// Bytes of stack of the function that begins at `slot`.
+fn stack_bytes(subprograms: &[Subprogram], slot: u32) -> u16 {
+    let known = subprograms.binary_search_by_key(&slot, |s| s.start).ok().and_then(|at| subprograms.get(at));
+    known.map_or(FRAME_BYTES, |s| s.stack_bytes.min(FRAME_BYTES))
 }
 
 /// The address that stands for the function at `slot`.

@@ -132,6 +132,9 @@ fn run_frames<A: Access>(
 ) -> Result<u64, Fault> {
     loop {
         let executable = machine.running();
+        if !executable.get().is_decoded() {
+            return Err(Fault::NotDecoded);
+        }
         let (frame, mark) = push_frame::<A>(machine, entry.stack_bytes);
         let ended = run::<A>(machine, environment, executable.get(), entry.slot, args, frame);
         pop_frame::<A>(machine, mark);

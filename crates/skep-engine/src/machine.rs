@@ -264,13 +264,15 @@ impl<'a> Machine<'a> {
         slot: u32,
         args: [u64; 5],
     ) -> Result<u64, Fault> {
-        let code = self.executable().code().and_then(|code| code.function(slot)).ok_or(Fault::NotCompiled)?;
+        // SAFETY: as in `executable`; the borrow ends before the machine does.
+        let compiled = unsafe { (*self.native.current).code() }.ok_or(Fault::NotCompiled)?;
+        let code = compiled.function(slot).ok_or(Fault::NotCompiled)?;
         // SAFETY: the environment is put back before its borrow ends. A function of a program that runs compiled code is
         // entered as `Executable::run`, whose contract the outermost caller vouched for, or with arguments that the
         // verifier took for a callback's.
         let r0 = unsafe {
             let saved = self.native.set_environment(environment);
-            let r0 = jit::enter(code, args, std::ptr::from_mut(self).cast());
+            let r0 = jit::enter(compiled, code, args, std::ptr::from_mut(self).cast());
             self.native.restore_environment(saved);
             r0
         };

@@ -30,9 +30,7 @@ impl Executable {
     pub unsafe fn run(&self, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
         match self.code() {
             // SAFETY: the caller's; what the code does needs no machine.
-            Some(code) if !code.needs_machine && code.frames == Frames::Native => unsafe {
-                self.run_alone(code, environment, context)
-            },
+            Some(code) if code.runs_alone() => unsafe { self.run_alone(code, environment, context, 1) },
             // SAFETY: the caller's.
             Some(code) if code.frames == Frames::Native => unsafe {
                 self.run_compiled(Machine::compiled(self), code.main(), environment, [context, 0, 0, 0, 0])
@@ -54,12 +52,37 @@ impl Executable {
         unsafe { self.run_native(&mut stack::new_chunk(), environment, [context, 0, 0, 0, 0]) }
     }
 
-    /// Runs the main function of code that calls nothing of the engine's.
+    /// Runs a compiled program so many times, each time on what the run before left, if all that it needs of the environment
+    /// is [`Environment::facts`]; these are the same for all runs. Gives the last r0, or `None` for other programs.
+    ///
+    /// # Errors
+    /// As [`Executable::run`].
+    ///
+    /// # Safety
+    /// As [`Executable::run`].
+    pub unsafe fn run_repeatedly(
+        &self,
+        environment: &mut dyn Environment,
+        context: u64,
+        times: u32,
+    ) -> Option<Result<u64, Fault>> {
+        let code = self.code().filter(|code| code.runs_alone())?;
+        // SAFETY: the caller's.
+        Some(unsafe { self.run_alone(code, environment, context, times.max(1)) })
+    }
+
+    /// Runs the main function of code that calls nothing of the engine's, at least once.
     ///
     /// # Safety
     /// As [`Executable::run`]; `code` is this executable's, and needs no machine.
     #[inline]
-    unsafe fn run_alone(&self, code: &Compiled, environment: &mut dyn Environment, context: u64) -> Result<u64, Fault> {
+    unsafe fn run_alone(
+        &self,
+        code: &Compiled,
+        environment: &mut dyn Environment,
+        context: u64,
+        times: u32,
+    ) -> Result<u64, Fault> {
         if !self.is_verified() {
             return Err(Fault::Unverified);
         }
@@ -67,12 +90,15 @@ impl Executable {
         if code.uses_facts {
             state.facts = environment.facts();
         }
-        // SAFETY: the caller's.
-        let r0 = unsafe { jit::enter(code.main(), [context, 0, 0, 0, 0], &raw mut state) };
-        match state.stopped {
-            None => Ok(r0),
-            Some(stop) => Err(stop.fault(self)),
+        let mut r0 = 0;
+        for _ in 0..times {
+            // SAFETY: the caller's.
+            r0 = unsafe { jit::enter(code, code.main(), [context, 0, 0, 0, 0], &raw mut state) };
+            if let Some(stop) = state.stopped {
+                return Err(stop.fault(self));
+            }
         }
+        Ok(r0)
     }
 
     /// # Safety
@@ -88,12 +114,15 @@ impl Executable {
         if !self.is_verified() {
             return Err(Fault::Unverified);
         }
-        machine.native.facts = environment.facts();
+        let Some(compiled) = self.code() else { return Err(Fault::NotCompiled) };
+        if compiled.asks_for_facts() {
+            machine.native.facts = environment.facts();
+        }
         // SAFETY: the machine does not outlive the environment; its native state is its first field; the rest is the
         // caller's.
         let r0 = unsafe {
             machine.native.set_environment(environment);
-            jit::enter(code, args, (&raw mut machine).cast())
+            jit::enter(compiled, code, args, (&raw mut machine).cast())
         };
         if machine.native.ended == 0 { Ok(r0) } else { Err(machine.why_ended()) }
     }

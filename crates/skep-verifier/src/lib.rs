@@ -134,6 +134,7 @@ fn verify_for_kernel<'a>(
     match outcome {
         Ok(fixed) => Ok(Verified {
             insns: fixed.insns,
+            decoded: fixed.decoded,
             subprograms: fixed.subprograms,
             maps: fixed.maps,
             log: verifier.log.finish(None, &statistics),

@@ -1,6 +1,6 @@
 //! What the verifier answers.
 
-use skep_isa::Slot;
+use skep_isa::{Insn, Slot};
 use std::fmt;
 
 use crate::explanation::Explanation;
@@ -11,6 +11,7 @@ use crate::reason::Reason;
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(crate) insns: Vec<Slot>,
+    pub(crate) decoded: Vec<(u32, Insn)>,
     pub(crate) subprograms: Vec<Subprogram>,
     pub(crate) maps: Vec<i32>,
     pub(crate) statistics: Statistics,
@@ -75,6 +76,11 @@ impl Verified {
     /// (see [`skep_abi::program_type`]), maps as `Imm64::MapIndex` and `Imm64::MapIndexValue` into [`Verified::maps`].
     pub fn insns(&self) -> &[Slot] {
         &self.insns
+    }
+
+    /// The same, decoded, each instruction with its slot.
+    pub fn decoded(&self) -> &[(u32, Insn)] {
+        &self.decoded
     }
 
     /// Its functions.

@@ -48,7 +48,7 @@ use code_memory::{CodeMemory, CodeMemoryError};
 use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
-use skep_isa::Slot;
+use skep_isa::Insn;
 use symbols::{Noting, Symbols};
 use usage::Usage;
 #[cfg(target_arch = "x86_64")]
@@ -145,6 +145,8 @@ pub(crate) struct Compiled {
     symbols: Symbols,
     _announced: Option<Announced>,
     pub(crate) frames: Frames,
+    /// [`Stubs::enter`].
+    enter: u64,
     /// It calls out through the environment, or loads from the packet.
     pub(crate) needs_machine: bool,
     /// It looks at what is the same for the whole run.
@@ -152,6 +154,16 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
+    /// Whether its main function needs no more than a state of its own.
+    pub(crate) fn runs_alone(&self) -> bool {
+        !self.needs_machine && self.frames == Frames::Native
+    }
+
+    /// Whether the environment must say what is the same for the whole run: for the program, or for one that it continues in.
+    pub(crate) fn asks_for_facts(&self) -> bool {
+        self.uses_facts || self.needs_machine
+    }
+
     /// Address of the main function.
     pub(crate) fn main(&self) -> u64 {
         self.memory.address() + self.functions.first().map_or(0, |(_, entry)| u64::from(*entry))
@@ -206,7 +218,9 @@ impl Compiled {
 
 /// What a program is compiled for beside its slots.
 pub(crate) struct Request<'r> {
-    pub(crate) slots: &'r [Slot],
+    /// Decoded, each with its slot.
+    pub(crate) insns: &'r [(u32, Insn)],
+    pub(crate) slots: usize,
     pub(crate) facts: Facts<'r>,
     pub(crate) frames: Frames,
     /// Frames are zero at the beginning.
@@ -240,7 +254,7 @@ fn translate(
     linker: &mut dyn Linker,
 ) -> Result<Program, LinkError> {
     let blinds = request.options.blind;
-    let mut selected = select::select(request.slots, request.facts, linker)?;
+    let mut selected = select::select(request.insns, request.slots, request.facts, linker)?;
     if !blinds {
         convert::convert(&mut selected);
     }
@@ -280,6 +294,7 @@ fn publish(
         functions,
         memory,
         frames: request.frames,
+        enter: stubs()?.enter,
         needs_machine: program.calls.iter().any(Call::needs_machine)
             || program.insts.iter().any(|inst| matches!(inst, Inst::LoadPacket { .. })),
         uses_facts: program.calls.iter().any(Call::uses_facts),
@@ -289,14 +304,13 @@ fn publish(
 /// Runs code from its beginning to its end.
 ///
 /// # Safety
-/// `code` is the address of a function of a [`Compiled`] that lives, and all that [`crate::Executable::run`] asks for holds.
+/// `code` is the address of a function of `compiled`, and all that [`crate::Executable::run`] asks for holds.
 /// `state` is that of a machine whose environment is set, unless nothing the code does needs one
 /// ([`Compiled::needs_machine`]).
 #[inline]
-pub(crate) unsafe fn enter(code: u64, args: [u64; 5], state: *mut native::State) -> u64 {
-    let Ok(stubs) = stubs() else { return 0 };
+pub(crate) unsafe fn enter(compiled: &Compiled, code: u64, args: [u64; 5], state: *mut native::State) -> u64 {
     // SAFETY: `enter` is the address of a function of that type, which back ends build.
-    let enter = unsafe { std::mem::transmute::<usize, Enter>(stubs.enter as usize) };
+    let enter = unsafe { std::mem::transmute::<usize, Enter>(compiled.enter as usize) };
     let [r1, r2, r3, r4, r5] = args;
     // SAFETY: the caller's.
     unsafe { enter(r1, r2, r3, r4, r5, state, code) }

@@ -7,7 +7,6 @@ use super::call::Call;
 use super::inst::{Address, Extension, Inst, Source, Test};
 use crate::direct::Linker;
 use crate::executable::{LinkError, MAX_SLOTS, function_address};
-use skep_isa::Slot;
 use skep_verifier::CallSite;
 
 /// What is known about a program beside its slots.
@@ -47,9 +46,14 @@ pub(crate) enum Leader {
     Loop,
 }
 
-/// Decodes and selects.
-pub(crate) fn select(slots: &[Slot], facts: Facts<'_>, linker: &mut dyn Linker) -> Result<Selected, LinkError> {
-    match slots.len() {
+/// Selects. The instructions are those of a program of so many slots.
+pub(crate) fn select(
+    insns: &[(u32, Insn)],
+    slots: usize,
+    facts: Facts<'_>,
+    linker: &mut dyn Linker,
+) -> Result<Selected, LinkError> {
+    match slots {
         0 => return Err(LinkError::Empty),
         len if len > MAX_SLOTS => return Err(LinkError::TooLong(len)),
         _ => {}
@@ -58,19 +62,19 @@ pub(crate) fn select(slots: &[Slot], facts: Facts<'_>, linker: &mut dyn Linker) 
         facts,
         linker,
         selected: Selected {
-            insts: vec![Inst::Nop; slots.len()],
+            insts: vec![Inst::Nop; slots],
             calls: Vec::new(),
             functions: vec![0],
-            leaders: vec![Leader::No; slots.len()],
+            leaders: vec![Leader::No; slots],
             has_back_edges: false,
             origin: Vec::new(),
         },
-        begins: vec![false; slots.len()],
+        begins: vec![false; slots],
     };
-    for (slot, insn) in skep_isa::decode_program(slots)? {
-        selection.begins[slot] = true;
-        let inst = selection.insn(slot as u32, insn)?;
-        selection.selected.insts[slot] = inst;
+    for (slot, insn) in insns {
+        selection.begins[*slot as usize] = true;
+        let inst = selection.insn(*slot, *insn)?;
+        selection.selected.insts[*slot as usize] = inst;
     }
     selection.finish(slots)
 }
@@ -201,7 +205,7 @@ impl Selection<'_> {
     }
 
     /// Sorts what was found, and checks that instructions begin where jumps lead to.
-    fn finish(mut self, slots: &[Slot]) -> Result<Selected, LinkError> {
+    fn finish(mut self, slots: usize) -> Result<Selected, LinkError> {
         let selected = &mut self.selected;
         selected.functions.sort_unstable();
         selected.functions.dedup();
@@ -212,7 +216,7 @@ impl Selection<'_> {
             }
         }
         let second_half = |slot: usize| !self.begins[slot] && selected.leaders[slot] != Leader::No;
-        match (0..slots.len()).find(|slot| second_half(*slot)) {
+        match (0..slots).find(|slot| second_half(*slot)) {
             Some(slot) => Err(LinkError::BadTarget { slot: slot as u32, target: slot as i64 }),
             None => Ok(self.selected),
         }

@@ -99,19 +99,7 @@ impl UserKernel {
             return Err(Fault::Unverified);
         }
         if matches!(self.config.mode, Mode::Jit | Mode::Interpreter) {
-            let mut times = environment.options.repeat.max(1);
-            loop {
-                // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose
-                // addresses linking resolved; `environment.program` and with it the maps outlive the run. The context
-                // is one of our own types, which lay their memory out as the program-type table says; hooks pair it
-                // with the program's type. Helpers follow the helper table.
-                let result = unsafe { program.executable.run(environment, address) };
-                times -= 1;
-                if times == 0 || result.is_err() {
-                    return result;
-                }
-                environment.begin_again(program);
-            }
+            return self.execute_natively(program, environment, address);
         }
         let mut result = self.execute_checked(program, environment, address);
         for _ in 1..environment.options.repeat {
@@ -122,6 +110,32 @@ impl UserKernel {
             result = self.execute_checked(program, environment, address);
         }
         result
+    }
+
+    /// Runs a verified program on native addresses.
+    fn execute_natively<'a>(
+        &self,
+        program: &'a Program,
+        environment: &mut RunEnvironment<'a>,
+        address: u64,
+    ) -> Result<u64, Fault> {
+        let mut times = environment.options.repeat.max(1);
+        // SAFETY: the program comes from the verifier (`run` refuses others), which was told of its maps, whose addresses
+        // linking resolved; `environment.program` and with it the maps outlive the run. The context is one of our own
+        // types, which lay their memory out as the program-type table says; hooks pair it with the program's type.
+        // Helpers follow the helper table.
+        if let Some(result) = unsafe { program.executable.run_repeatedly(environment, address, times) } {
+            return result;
+        }
+        loop {
+            // SAFETY: as above.
+            let result = unsafe { program.executable.run(environment, address) };
+            times -= 1;
+            if times == 0 || result.is_err() {
+                return result;
+            }
+            environment.begin_again(program);
+        }
     }
 
     /// Runs a program in the sandbox.

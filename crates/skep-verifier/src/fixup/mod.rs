@@ -27,6 +27,7 @@ pub(crate) struct Fixed {
     pub(crate) subprograms: Vec<Subprogram>,
     pub(crate) maps: Vec<i32>,
     pub(crate) original: Vec<u32>,
+    pub(crate) decoded: Vec<(u32, Insn)>,
     pub(crate) probe_loads: Vec<u32>,
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) zero_extensions: Vec<u32>,
@@ -45,12 +46,13 @@ impl Verifier<'_> {
             .collect();
         let places = remove_empty_jumps(&mut kept, self.code.len());
         let mut fixed = Fixed {
-            insns: Vec::new(),
+            insns: Vec::with_capacity(self.code.len()),
+            decoded: Vec::with_capacity(kept.len()),
             subprograms: self.kept_subprograms(&places),
             call_sites: self.call_sites(&places, &kept, &maps),
             zero_extensions: self.zero_extensions(&places),
             maps,
-            original: Vec::new(),
+            original: Vec::with_capacity(self.code.len()),
             probe_loads: Vec::new(),
         };
         for (slot, insn) in &kept {
@@ -63,6 +65,7 @@ impl Verifier<'_> {
             if self.is_probe_load(*slot, &insn) {
                 fixed.probe_loads.push(fixed.insns.len() as u32);
             }
+            fixed.decoded.push((fixed.insns.len() as u32, insn));
             for encoded in insn.encode().as_slice() {
                 fixed.insns.push(*encoded);
                 fixed.original.push(*slot as u32);
@@ -100,6 +103,7 @@ impl Verifier<'_> {
         let start = fixed.insns.len() as u32;
         let give = Insn::Alu { op: BinaryOp::Mov, width: Width::W64, dst: Reg::R0, src: Operand::Reg(Reg::R1) };
         for insn in [give, Insn::Exit] {
+            fixed.decoded.push((fixed.insns.len() as u32, insn));
             fixed.insns.extend_from_slice(insn.encode().as_slice());
         }
         let len = fixed.insns.len() as u32 - start;

@@ -151,6 +151,7 @@ fn with_code(code: &[u8]) -> Executable {
     let compiled = compiled("r0 = 0\nexit");
     let memory = CodeMemory::new(code).expect("memory");
     let made = Compiled {
+        enter: crate::jit::stubs().expect("stubs").enter,
         needs_machine: true,
         uses_facts: false,
         memory,
