@@ -3,6 +3,7 @@
 mod conformance;
 pub(crate) mod csv;
 mod deviations;
+mod emulated;
 mod objects;
 mod selftests;
 
@@ -16,10 +17,11 @@ const BESIDE: &str = "../shared";
 /// Which references to run.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The conformance vectors are run by every engine. The selftests are Linux's own verifier tests: their
-sources are not part of this project, so a script beside it builds them (--build), and a table has what Linux answered to
-each program. `skep check` must answer the same. Where it does not, tests/deviations.toml says why; a program that
-Linux refuses, Skep accepts and that file does not name makes this command fail.
+The conformance vectors are run by every engine, and by the compiler for aarch64 in an emulator where there is one. The
+selftests are Linux's own verifier tests: their sources are not part of this project, so a script beside it builds them
+(--build), and a table has what Linux answered to each program. `skep check` must answer the same. Where it does not,
+tests/deviations.toml says why; a program that Linux refuses, Skep accepts and that file does not name makes this command
+fail.
 
 Examples:
   cargo xtask corpus                                  the conformance vectors

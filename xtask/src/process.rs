@@ -1,7 +1,7 @@
 //! Running other programs, visibly.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -140,6 +140,29 @@ impl Step {
             return Err(Error::Failed { line: self.line(), status: output.status });
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Gives it that input. What it printed if it exits with 0, else what it complained of.
+    ///
+    /// # Errors
+    /// It does not start, or ends by a signal.
+    pub(crate) fn answer_to(&self, input: &str) -> Result<Result<String, String>, Error> {
+        let mut command = self.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(self.start_error())?;
+        let writer = child.stdin.take().map(|mut stdin| {
+            let input = input.to_owned();
+            // A program may end before it has read everything.
+            std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())))
+        });
+        let output = child.wait_with_output().map_err(self.start_error())?;
+        _ = writer.map(std::thread::JoinHandle::join);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.code() {
+            Some(0) => Ok(Ok(text(&output.stdout))),
+            Some(_) => Ok(Err(text(&output.stderr))),
+            None => Err(Error::Failed { line: self.line(), status: output.status }),
+        }
     }
 
     /// As [`Step::answer`], of a program that is ended after a while; `None` if it was, or if it ended by a signal.

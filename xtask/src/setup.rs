@@ -40,6 +40,12 @@ const TOOLS: &[Tool] = &[
         want: Want::Tests,
         purpose: "a second opinion on assembly",
     },
+    Tool {
+        programs: &["qemu-aarch64"],
+        package: "qemu-user",
+        want: Want::Tests,
+        purpose: "runs what is compiled for aarch64",
+    },
 ];
 
 /// What the caller is about to do.

@@ -39,6 +39,12 @@ pub enum LinkError {
         /// Where to.
         target: i64,
     },
+    /// There is no compiler for this host.
+    #[error("there is no compiler for {}: use the interpreter", std::env::consts::ARCH)]
+    NoCompiler,
+    /// The machine code is longer than a branch can reach.
+    #[error("the compiled program has {0} bytes, more than its branches reach: use the interpreter")]
+    TooMuchCode(usize),
     /// The system gives no memory for code.
     #[error("no executable memory for the compiled program: the system refuses it")]
     NoCodeMemory,

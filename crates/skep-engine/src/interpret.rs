@@ -33,7 +33,10 @@ trait Access {
 
 /// Where no host maps anything for a kernel struct: the pages that a NULL pointer plus a field's offset falls into, and
 /// all above the user half of the address space.
-pub(crate) const READABLE: std::ops::Range<u64> = 0x1_0000..0x7fff_ffff_f000;
+pub(crate) const READABLE: std::ops::Range<u64> = 0x1_0000..USER_END;
+
+/// End of the user half: 48 bits of addresses on aarch64, 47 elsewhere, without the last page.
+const USER_END: u64 = if cfg!(target_arch = "aarch64") { 0xffff_ffff_f000 } else { 0x7fff_ffff_f000 };
 
 struct Native;
 

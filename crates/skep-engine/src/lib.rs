@@ -12,7 +12,7 @@
 //! All but compiled code are one interpreter loop over one pre-decoded form, instantiated three times; what instructions
 //! compute is `skep-isa`'s `eval`.
 //!
-//! Hosts are little-endian (x86-64, aarch64).
+//! Hosts are little-endian. There is a compiler for x86-64 and for aarch64 ([`Mode::is_supported`]); all else runs everywhere.
 
 #[cfg(target_endian = "big")]
 compile_error!("programs are little-endian: a big-endian host cannot run them on native addresses");
@@ -24,7 +24,10 @@ mod direct;
 mod environment;
 mod executable;
 mod interpret;
-#[cfg(target_arch = "x86_64")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, reason = "there is no back end that reads what the passes make")
+)]
 mod jit;
 mod lower;
 mod machine;

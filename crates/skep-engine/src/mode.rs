@@ -8,10 +8,10 @@ use std::str::FromStr;
 #[non_exhaustive]
 pub enum Mode {
     /// Compiled to machine code: verified programs, on native addresses, without checks.
-    #[cfg_attr(target_arch = "x86_64", default)]
+    #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), default)]
     Jit,
     /// The interpreter: as compiled code, slower, on every host.
-    #[cfg_attr(not(target_arch = "x86_64"), default)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), default)]
     Interpreter,
     /// Any program, with each access checked and instructions counted.
     Sandbox,
@@ -31,6 +31,11 @@ impl Mode {
             Mode::Sandbox => "sandbox",
             Mode::Paranoid => "paranoid",
         }
+    }
+
+    /// Whether this host can run programs so: there is a compiler for x86-64 and aarch64 only.
+    pub const fn is_supported(self) -> bool {
+        !matches!(self, Mode::Jit) || cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
     }
 
     /// Whether each access to memory is checked.

@@ -40,9 +40,9 @@ const SAMPLE_RAW: u64 = 1 << 10;
 const FLAG_FD_CLOEXEC: u64 = 8;
 
 /// `_IOW('$', 8, u32)` and `_IO('$', 0 and 1)`.
-const SET_BPF: libc::c_ulong = 0x4004_2408;
-const ENABLE: libc::c_ulong = 0x2400;
-const DISABLE: libc::c_ulong = 0x2401;
+const SET_BPF: libc::Ioctl = 0x4004_2408;
+const ENABLE: libc::Ioctl = 0x2400;
+const DISABLE: libc::Ioctl = 0x2401;
 
 /// The numbers that say what an event counts.
 struct Source {
@@ -135,7 +135,7 @@ pub(crate) fn enable(event_fd: i32, on: bool) -> Result<(), Errno> {
     control(event_fd, if on { ENABLE } else { DISABLE }, 0)
 }
 
-fn control(event_fd: i32, request: libc::c_ulong, argument: i32) -> Result<(), Errno> {
+fn control(event_fd: i32, request: libc::Ioctl, argument: i32) -> Result<(), Errno> {
     // SAFETY: the argument of these requests is a number; no memory is touched.
     let done = unsafe { libc::ioctl(event_fd, request, argument) };
     if done < 0 { Err(last_errno()) } else { Ok(()) }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use skep_engine::conformance::{self, ConformanceError};
 use skep_engine::{CompileOptions, Mode};
 
+use super::emulated::{self, Emulated, Engines};
 use crate::process::Error;
 
 /// The engines by the names `skep run --engine` knows them by.
@@ -48,6 +49,18 @@ impl Vector {
         Some(Vector { suite, name, program: bytes("bytecode_hex")?, memory: bytes("memory_hex")?, expected })
     }
 
+    /// Runs it in the emulator. There, nobody tells refusals from faults.
+    fn run_emulated(&self, engine: &Emulated) -> Result<(), String> {
+        let answer = engine.run(&hex(&self.program), &hex(&self.memory)).map_err(|error| error.to_string())?;
+        match (&self.expected, answer) {
+            (Expected::Returns(expected), Ok(r0)) if r0 == *expected => Ok(()),
+            (Expected::Returns(expected), Ok(r0)) => Err(format!("returned {r0:#x}, not {expected:#x}")),
+            (Expected::Returns(_), Err(error)) => Err(error),
+            (Expected::Refused, Err(_)) => Ok(()),
+            (Expected::Refused, Ok(r0)) => Err(format!("accepted, returned {r0:#x}")),
+        }
+    }
+
     /// Runs it. `Err` says what came instead of what must come.
     fn run(&self, mode: Mode, options: &CompileOptions) -> Result<(), String> {
         let mut memory = self.memory.clone();
@@ -63,6 +76,10 @@ impl Vector {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// How many of how many went as they must.
 #[derive(Default)]
 struct Score {
@@ -76,27 +93,43 @@ struct Score {
 /// The file cannot be read, or a vector went otherwise than it must.
 pub(crate) fn run(file: &Path) -> Result<(), Error> {
     let vectors = read(file)?;
-    let mut failures = Vec::new();
+    let emulated = emulated::build()?;
     println!("{:14} {:34} {:>6} {:>6}", "engine", "suite", "right", "all");
+    let mut failures = Vec::new();
     for (engine, mode) in ENGINES {
         let options = CompileOptions { blind: *engine == BLINDED, ..CompileOptions::default() };
-        let mut scores: BTreeMap<&str, Score> = BTreeMap::new();
-        for vector in &vectors {
-            let score = scores.entry(&vector.suite).or_default();
-            score.all += 1;
-            match vector.run(*mode, &options) {
-                Ok(()) => score.right += 1,
-                Err(what) => failures.push(format!("{engine}: {}: {what}", vector.name)),
+        failures.extend(score(engine, &vectors, |vector| vector.run(*mode, &options)));
+    }
+    match &emulated {
+        Engines::Built(engines) => {
+            for (engine, emulated) in engines {
+                failures.extend(score(engine, &vectors, |vector| vector.run_emulated(emulated)));
             }
         }
-        for (suite, score) in scores {
-            println!("{engine:14} {suite:34} {:6} {:6}", score.right, score.all);
-        }
+        Engines::Missing(missing) => println!("jit-aarch64    not run: {missing}"),
     }
     for failure in &failures {
         println!("{failure}");
     }
     if failures.is_empty() { Ok(()) } else { Err(Error::other(format!("{} vectors went wrong", failures.len()))) }
+}
+
+/// Runs every vector on one engine and prints the scores. Gives what went wrong.
+fn score(engine: &str, vectors: &[Vector], run: impl Fn(&Vector) -> Result<(), String>) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut scores: BTreeMap<&str, Score> = BTreeMap::new();
+    for vector in vectors {
+        let score = scores.entry(&vector.suite).or_default();
+        score.all += 1;
+        match run(vector) {
+            Ok(()) => score.right += 1,
+            Err(what) => failures.push(format!("{engine}: {}: {what}", vector.name)),
+        }
+    }
+    for (suite, score) in scores {
+        println!("{engine:14} {suite:34} {:6} {:6}", score.right, score.all);
+    }
+    failures
 }
 
 fn read(file: &Path) -> Result<Vec<Vector>, Error> {

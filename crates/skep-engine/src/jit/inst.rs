@@ -14,6 +14,7 @@ impl Register {
     pub(crate) const R0: Register = Register(0);
     pub(crate) const R1: Register = Register(1);
     pub(crate) const R2: Register = Register(2);
+    #[cfg(target_arch = "x86_64")]
     pub(crate) const R3: Register = Register(3);
     pub(crate) const R6: Register = Register(6);
     pub(crate) const FRAME: Register = Register(10);
@@ -73,6 +74,7 @@ impl Registers {
         self.0 == 0
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(crate) const fn len(self) -> u32 {
         self.0.count_ones()
     }

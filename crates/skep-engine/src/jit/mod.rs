@@ -8,7 +8,7 @@
 //! 6. [`layout`]: jumps to jumps and around jumps go.
 //! 7. [`usage`]: what each function's frame needs.
 //! 8. [`blind`], on request: numbers of the program do not stand in the code.
-//! 9. A back end (`x86_64`) writes the code, instruction by instruction.
+//! 9. A back end (`x86_64`, `aarch64`) writes the code, instruction by instruction.
 //!
 //! The code then goes to [`code_memory`]; [`exception`] watches over it, [`announce`] makes it known.
 //!
@@ -16,6 +16,8 @@
 //! the program computes as `skep_isa::semantics` has it; none relies on more than the verifier's proof that accesses are
 //! valid.
 
+#[cfg(any(target_arch = "aarch64", test))]
+mod aarch64;
 mod announce;
 mod blind;
 pub(crate) mod call;
@@ -26,10 +28,15 @@ mod fold;
 pub(crate) mod inst;
 mod layout;
 mod liveness;
+#[cfg(any(target_arch = "aarch64", test))]
+mod lookahead;
+mod magic;
 pub(crate) mod native;
 mod place;
 mod select;
 mod symbols;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod unsupported;
 pub(crate) mod usage;
 mod values;
 #[cfg(target_arch = "x86_64")]
@@ -41,6 +48,8 @@ pub use symbols::Symbol;
 
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "aarch64")]
+use aarch64 as back_end;
 use announce::Announced;
 use blind::{Preludes, WithoutArrays};
 use call::Call;
@@ -50,6 +59,8 @@ use liveness::Liveness;
 use select::{Leader, Selected};
 use skep_isa::Insn;
 use symbols::{Noting, Symbols};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use unsupported as back_end;
 use usage::Usage;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as back_end;
@@ -84,6 +95,7 @@ struct Program {
 }
 
 impl Program {
+    /// The slot of the instruction with that index.
     fn slot_of(&self, index: u32) -> u32 {
         self.origin.get(index as usize).copied().unwrap_or(index)
     }
@@ -115,6 +127,9 @@ type Enter = unsafe extern "C" fn(u64, u64, u64, u64, u64, *mut native::State, u
 
 fn stubs() -> Result<&'static Stubs, LinkError> {
     static STUBS: OnceLock<Option<Stubs>> = OnceLock::new();
+    if !crate::Mode::Jit.is_supported() {
+        return Err(LinkError::NoCompiler);
+    }
     let make = || {
         let (code, [enter, end, tail_call]) = back_end::build_stubs();
         let memory = CodeMemory::new(&code).ok()?;
@@ -231,7 +246,8 @@ pub(crate) struct Request<'r> {
 /// Compiles a program.
 ///
 /// # Errors
-/// What linking says, [`LinkError::NoCodeMemory`], [`LinkError::CodeMemoryFull`] and [`LinkError::PerfMap`].
+/// What linking says, [`LinkError::NoCompiler`], [`LinkError::TooMuchCode`], [`LinkError::NoCodeMemory`],
+/// [`LinkError::CodeMemoryFull`] and [`LinkError::PerfMap`].
 pub(crate) fn compile(
     request: &Request<'_>,
     stack_of: impl Fn(u32) -> u16,
@@ -244,6 +260,9 @@ pub(crate) fn compile(
     let mut linker = Noting { linker, symbols: Symbols::default() };
     let program = translate(request, stack_of, &mut linker)?;
     let emitted = back_end::emit(&program, stubs);
+    if emitted.code.len() > back_end::MAX_CODE {
+        return Err(LinkError::TooMuchCode(emitted.code.len()));
+    }
     publish(request, &program, emitted, linker.symbols)
 }
 

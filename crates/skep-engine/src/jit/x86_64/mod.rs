@@ -23,6 +23,9 @@ use super::inst::{Extension, Inst, Registers, Source};
 use super::select::Leader;
 use super::{Emitted, Program, Stubs};
 
+/// Most bytes of code: how far a jump reaches.
+pub(super) const MAX_CODE: usize = i32::MAX as usize;
+
 /// What the processor can do.
 #[derive(Clone, Copy, Debug)]
 struct Features {
