@@ -6,6 +6,7 @@ use skep_fuzzing::choices::Seeded;
 use skep_fuzzing::generate::{Candidate, random_program, safe_program};
 use skep_fuzzing::results::{Agreement, Results};
 use skep_fuzzing::soundness::{BUDGET, Claimed, Testimony, Witness, packet};
+use skep_engine::Mode;
 use skep_linux::LinuxKernel;
 use std::process::ExitCode;
 
@@ -55,7 +56,7 @@ struct Kernels {
 
 fn results(with_linux: bool) -> Result<Option<Results>, Failure> {
     Ok(match with_linux {
-        true => Some(Results::new(LinuxKernel::open()?, BUDGET).map_err(|errno| errno.to_string())?),
+        true => Some(Results::new(LinuxKernel::open()?, Mode::Sandbox, BUDGET).map_err(|errno| errno.to_string())?),
         false => None,
     })
 }

@@ -1,7 +1,8 @@
-//! Fuzzing of the verifier: see the library.
+//! Fuzzing of the verifier and the engines: see the library.
 #![forbid(unsafe_code)]
 
 mod claims;
+mod compare;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Random programs against the verifier.
+/// Random programs against the verifier and the engines.
 #[derive(Parser)]
 #[command(name = "skep-fuzzing", disable_help_subcommand = true)]
 struct Arguments {
@@ -60,6 +61,22 @@ enum Command {
         /// Do not compare results with the running Linux.
         #[arg(long)]
         without_linux: bool,
+    },
+    /// Run what is accepted in every engine, and compare what each leaves behind, with Linux, too.
+    Engines {
+        #[command(flatten)]
+        range: Range,
+        /// How often each program runs.
+        #[arg(long, default_value_t = 2)]
+        runs: u32,
+        /// Do not compare results with the running Linux.
+        #[arg(long)]
+        without_linux: bool,
+    },
+    /// Run instruction sequences that the compiler's passes look for, below the verifier, in the engines.
+    Sequences {
+        #[command(flatten)]
+        range: Range,
     },
     /// Plant one fault after the other in the verifier, and print after how many programs `claims` finds it.
     #[cfg(feature = "planted-bugs")]
@@ -166,6 +183,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Verdicts { range, effort } => verdicts(range, effort),
         Command::Claims { range, runs, without_linux } => claims::claims(&range, runs, !without_linux),
+        Command::Engines { range, runs, without_linux } => compare::engines(&range, runs, !without_linux),
+        Command::Sequences { range } => compare::sequences(&range),
         #[cfg(feature = "planted-bugs")]
         Command::Planted { range, runs, fault } => planted::planted(&range, runs, fault.as_deref()),
         Command::Show { seed } => show(seed),

@@ -19,13 +19,18 @@ use std::sync::Arc;
 
 /// Room for a packet that a program has made longer.
 const MOST_DATA: usize = 4096;
-/// `bpf_for_each_map_elem`: a hash has no order that kernels agree on.
+/// `bpf_for_each_map_elem`
 const FOR_EACH_ELEMENT: i32 = 164;
 
 /// Both kernels.
 pub struct Results {
     here: Loader,
     linux: Loader,
+    input_alone: InputAlone,
+}
+
+/// Tells programs whose results depend on their input alone.
+pub struct InputAlone {
     facts: Vec<(i32, MapFacts)>,
     functions: Functions,
 }
@@ -52,14 +57,15 @@ pub enum Agreement {
 }
 
 impl Results {
-    /// The given Linux, and a kernel of our own that ends runs after so many instructions.
+    /// The given Linux, and a kernel of our own with that engine, whose checked engines end runs after so many
+    /// instructions.
     ///
     /// # Errors
     /// The maps cannot be created.
-    pub fn new(linux: Arc<dyn Kernel>, budget: u64) -> Result<Results, Errno> {
-        let here = UserKernel::new(Config { mode: Mode::Sandbox, budget, ..Config::deterministic() });
+    pub fn new(linux: Arc<dyn Kernel>, mode: Mode, budget: u64) -> Result<Results, Errno> {
+        let here = UserKernel::new(Config { mode, budget, ..Config::deterministic() });
         let (here, linux) = (Loader::new(here)?, Loader::new(linux)?);
-        Ok(Results { here, linux, facts: facts(), functions: Functions::new() })
+        Ok(Results { here, linux, input_alone: InputAlone::new() })
     }
 
     /// Runs a program on both with the same packet and the maps of that seed.
@@ -71,17 +77,27 @@ impl Results {
         let Some(theirs) = run(&self.linux, candidate, seed, packet)? else { return Ok(Agreement::NotCompared) };
         Ok(match ours == theirs {
             true => Agreement::Same,
-            false if self.depends_on_input_alone(candidate) => Agreement::Different(difference(&ours, &theirs)),
+            false if !iterates_over_hash(candidate) && self.input_alone.decides(candidate) => Agreement::Different(difference(&ours, &theirs)),
             false => Agreement::Unclear,
         })
     }
+}
 
-    fn depends_on_input_alone(&self, candidate: &Candidate) -> bool {
-        let has = |wanted: fn(&Insn) -> bool| instructions(&candidate.slots).flatten().any(|(_, insn)| wanted(&insn));
-        let iterates = has(|insn| matches!(insn, Insn::Call(CallTarget::Helper(FOR_EACH_ELEMENT))));
-        if iterates && has(|insn| matches!(insn, Insn::LoadImm64 { imm: Imm64::MapFd(HASH), .. })) {
-            return false;
-        }
+/// A hash has no order that kernels agree on.
+fn iterates_over_hash(candidate: &Candidate) -> bool {
+    let has = |wanted: fn(&Insn) -> bool| instructions(&candidate.slots).flatten().any(|(_, insn)| wanted(&insn));
+    has(|insn| matches!(insn, Insn::Call(CallTarget::Helper(FOR_EACH_ELEMENT))))
+        && has(|insn| matches!(insn, Insn::LoadImm64 { imm: Imm64::MapFd(HASH), .. }))
+}
+
+impl InputAlone {
+    /// For programs that use the maps of [`crate::setting`].
+    pub fn new() -> InputAlone {
+        InputAlone { facts: facts(), functions: Functions::new() }
+    }
+
+    /// Whether the input alone decides what the program computes: neither addresses nor unwritten stack show.
+    pub fn decides(&self, candidate: &Candidate) -> bool {
         let functions = self.functions.of(&candidate.slots);
         let btf = ProgramBtf { btf: self.functions.btf(), functions: &functions, lines: &[] };
         let program = Program {
@@ -91,6 +107,12 @@ impl Results {
         };
         let capabilities = Capabilities::all() - Capabilities::PERFMON;
         verify(&program, &Options { capabilities, ..Options::default() }).is_ok()
+    }
+}
+
+impl Default for InputAlone {
+    fn default() -> Self {
+        InputAlone::new()
     }
 }
 

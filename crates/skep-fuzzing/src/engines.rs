@@ -1,0 +1,198 @@
+//! What programs compute in each engine.
+
+use crate::choices::{Choices, Seeded, interesting};
+use crate::generate::Candidate;
+use crate::loader::Loader;
+use crate::results::InputAlone;
+use crate::sequences::MEMORY;
+use crate::soundness::packet;
+use skep_abi::command::ProgTestRun;
+use skep_abi::errno::Errno;
+use skep_abi::program_type::ProgramType;
+use skep_engine::Mode;
+use skep_engine::conformance::{self, ConformanceError};
+use skep_isa::Slot;
+use skep_kernel::{Kernel, calls};
+use skep_user::{Config, UserKernel};
+use std::sync::Arc;
+
+/// Room for a packet that a program has made longer.
+const MOST_DATA: usize = 4096;
+/// Bytes of a `struct __sk_buff`.
+const SKB: usize = 192;
+/// Where it has what tests may set: `mark`, `priority`, `cb`.
+const SKB_FIELDS: &[usize] = &[8, 32, 48, 52, 56, 60, 64];
+
+/// The order in which engines run a program: those that end whatever it does come first.
+const MODES: [Mode; 4] = [Mode::Sandbox, Mode::Paranoid, Mode::Interpreter, Mode::Jit];
+
+/// One kernel per engine, else alike.
+pub struct Engines {
+    kernels: Vec<(Mode, Arc<UserKernel>, Loader)>,
+    input_alone: InputAlone,
+}
+
+/// What a run left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Left {
+    value: u32,
+    packet: Vec<u8>,
+    context: Vec<u8>,
+    maps: Vec<Option<Vec<u8>>>,
+    lines: Vec<String>,
+}
+
+/// How the runs compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The verifier refused the program.
+    Refused,
+    /// It took too many instructions.
+    TooLong,
+    /// All engines computed the same.
+    Same,
+    /// They did not, but addresses or unwritten stack may show.
+    Unclear,
+    /// They did not.
+    Different(String),
+}
+
+impl Engines {
+    /// New kernels whose checked engines end runs after so many instructions.
+    ///
+    /// # Errors
+    /// The maps cannot be created.
+    pub fn new(budget: u64) -> Result<Engines, Errno> {
+        let kernel = |mode| {
+            let kernel = UserKernel::new(Config { mode, budget, ..Config::deterministic() });
+            let boundary: Arc<dyn Kernel> = kernel.clone();
+            Loader::new(boundary).map(|loader| (mode, kernel, loader))
+        };
+        let kernels = MODES.into_iter().map(kernel).collect::<Result<_, _>>()?;
+        Ok(Engines { kernels, input_alone: InputAlone::new() })
+    }
+
+    /// Runs a program in all engines, `runs` times, on the maps, packets and contexts of that seed.
+    ///
+    /// # Errors
+    /// The maps cannot be filled.
+    pub fn compare(&self, candidate: &Candidate, seed: u64, runs: u32) -> Result<Comparison, Errno> {
+        let mut programs = Vec::new();
+        for (mode, _, loader) in &self.kernels {
+            match loader.load(candidate, &mut []) {
+                Ok(program) => programs.push(program),
+                Err(_) if programs.is_empty() => return Ok(Comparison::Refused),
+                Err(why) => return Ok(Comparison::Different(format!("{mode} does not load it: {why}"))),
+            }
+        }
+        for run in 0..u64::from(runs) {
+            let seed = seed.wrapping_mul(31).wrapping_add(run);
+            let mut first = None;
+            for ((mode, kernel, loader), program) in self.kernels.iter().zip(&programs) {
+                let left = leave(kernel, loader, program.fd(), candidate.program_type, seed)?;
+                match (&first, left) {
+                    (None, Err(_)) => return Ok(Comparison::TooLong),
+                    (None, Ok(left)) => first = Some(left),
+                    (Some(_), Err(errno)) => return Ok(Comparison::Different(format!("{mode} ends with {errno:?}"))),
+                    (Some(first), Ok(left)) if *first != left => return Ok(self.different(candidate, first, &left, *mode)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Comparison::Same)
+    }
+
+    fn different(&self, candidate: &Candidate, first: &Left, left: &Left, mode: Mode) -> Comparison {
+        if self.input_alone.decides(candidate) {
+            Comparison::Different(difference(first, left, mode))
+        } else {
+            Comparison::Unclear
+        }
+    }
+}
+
+/// Runs a program once. The inner error is that of the run.
+fn leave(
+    kernel: &UserKernel,
+    loader: &Loader,
+    prog_fd: i32,
+    program_type: ProgramType,
+    seed: u64,
+) -> Result<Result<Left, Errno>, Errno> {
+    let numbers = &mut Seeded::new(seed);
+    loader.maps().fill(numbers)?;
+    let data_in = packet(numbers);
+    let mut data_out = vec![0; MOST_DATA];
+    let ctx_in = if program_type == ProgramType::SchedCls { context(numbers) } else { Vec::new() };
+    let mut ctx_out = vec![0; ctx_in.len()];
+    let command = ProgTestRun {
+        prog_fd,
+        data_in: &data_in,
+        data_out: &mut data_out,
+        ctx_in: &ctx_in,
+        ctx_out: &mut ctx_out,
+        ..Default::default()
+    };
+    let run = calls::prog_test_run(kernel, command);
+    let lines = kernel.take_trace().into_iter().map(|line| line.text).collect();
+    Ok(run.map_err(|failure| failure.errno).map(|run| {
+        data_out.truncate(run.data_size as usize);
+        Left { value: run.retval, packet: data_out, context: ctx_out, maps: loader.maps().contents(), lines }
+    }))
+}
+
+fn context(numbers: &mut impl Choices) -> Vec<u8> {
+    let mut context = vec![0; SKB];
+    for field in SKB_FIELDS {
+        context[*field..field + 4].copy_from_slice(&(interesting(numbers) as u32).to_ne_bytes());
+    }
+    context
+}
+
+fn difference(first: &Left, left: &Left, mode: Mode) -> String {
+    let other = MODES[0];
+    if first.value != left.value {
+        return format!("the result is {:#x} in {mode}, {:#x} in {other}", left.value, first.value);
+    }
+    if first.packet != left.packet {
+        return format!("the packet is {:x?} in {mode}, {:x?} in {other}", left.packet, first.packet);
+    }
+    if first.context != left.context {
+        return format!("the context is {:x?} in {mode}, {:x?} in {other}", left.context, first.context);
+    }
+    if first.lines != left.lines {
+        return format!("{mode} prints {:?}, {other} {:?}", left.lines, first.lines);
+    }
+    let at = first.maps.iter().zip(&left.maps).position(|(one, two)| one != two).unwrap_or(0);
+    format!("element {at} is {:x?} in {mode}, {:x?} in {other}", left.maps[at], first.maps[at])
+}
+
+/// Runs an unverified program over memory of that seed in compiled code, the interpreter and the sandbox, and says in
+/// which way they differ, if they do.
+pub fn sequence_difference(slots: &[Slot], seed: u64) -> Option<String> {
+    let program = Slot::write_program(slots);
+    let numbers = &mut Seeded::new(seed);
+    let original: Vec<u8> = (0..MEMORY).map(|_| interesting(numbers) as u8).collect();
+    let mut memory = original.clone();
+    // One place, called at one depth: the memory and the stack are where they were.
+    let mut run = |mode| {
+        memory.copy_from_slice(&original);
+        (conformance::run(mode, &program, &mut memory), memory.clone())
+    };
+    let [sandbox, interpreter, jit] = [Mode::Sandbox, Mode::Interpreter, Mode::Jit].map(&mut run);
+    let check = |mode: Mode, other: &(Result<u64, ConformanceError>, Vec<u8>)| {
+        if sandbox.0 != other.0 {
+            return Some(format!("{mode} gives {:x?}, the sandbox {:x?}", other.0, sandbox.0));
+        }
+        let at = sandbox.1.iter().zip(&other.1).position(|(one, two)| one != two)?;
+        Some(format!("{mode} leaves {:#x} at {at}, the sandbox {:#x}", other.1[at], sandbox.1[at]))
+    };
+    check(Mode::Interpreter, &interpreter).or_else(|| check(Mode::Jit, &jit))
+}
+
+/// Whether an unverified program faults where it should not: what [`crate::sequences`] makes never does.
+pub fn sequence_fault(slots: &[Slot], seed: u64) -> Option<ConformanceError> {
+    let numbers = &mut Seeded::new(seed);
+    let mut memory: Vec<u8> = (0..MEMORY).map(|_| interesting(numbers) as u8).collect();
+    conformance::run(Mode::Sandbox, &Slot::write_program(slots), &mut memory).err()
+}
