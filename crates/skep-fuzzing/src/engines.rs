@@ -5,7 +5,7 @@ use crate::generate::Candidate;
 use crate::loader::Loader;
 use crate::results::InputAlone;
 use crate::sequences::MEMORY;
-use crate::soundness::packet;
+use crate::soundness::{MOST_EXPLORED, packet};
 use skep_abi::command::ProgTestRun;
 use skep_abi::errno::Errno;
 use skep_abi::program_type::ProgramType;
@@ -14,6 +14,7 @@ use skep_engine::conformance::{self, ConformanceError};
 use skep_isa::Slot;
 use skep_kernel::{Kernel, calls};
 use skep_user::{Config, UserKernel};
+use skep_verifier::Limits;
 use std::sync::Arc;
 
 /// Room for a packet that a program has made longer.
@@ -64,7 +65,8 @@ impl Engines {
     /// The maps cannot be created.
     pub fn new(budget: u64) -> Result<Engines, Errno> {
         let kernel = |mode| {
-            let kernel = UserKernel::new(Config { mode, budget, ..Config::deterministic() });
+            let limits = Limits { instructions: MOST_EXPLORED, ..Limits::default() };
+            let kernel = UserKernel::new(Config { mode, budget, limits, ..Config::deterministic() });
             let boundary: Arc<dyn Kernel> = kernel.clone();
             Loader::new(boundary).map(|loader| (mode, kernel, loader))
         };

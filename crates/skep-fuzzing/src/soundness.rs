@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub const BUDGET: u64 = 3_000;
 
 /// Instructions that exploration may take: nothing is claimed of programs that take more, so that they show nothing.
-const MOST_EXPLORED: u32 = 4_000;
+pub(crate) const MOST_EXPLORED: u32 = 4_000;
 
 /// A kernel of our own whose engine is paranoid.
 pub struct Witness {
