@@ -14,4 +14,6 @@ pub struct CompileOptions {
     /// Numbers of the program do not stand in its machine code as they are, so that nobody can write machine code by loading
     /// a program: for those who run programs of others whom they do not trust. The code is larger and slower.
     pub blind: bool,
+    /// Only instructions that every processor of the architecture has, not what this one has beyond.
+    pub baseline: bool,
 }

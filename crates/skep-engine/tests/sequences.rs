@@ -3,7 +3,7 @@
 //! `cargo xtask fuzz sequences` does the same for longer.
 
 use proptest::prelude::*;
-use skep_fuzzing::case::{assemble, listing};
+use skep_fuzzing::case::listing;
 use skep_fuzzing::choices::Bytes;
 use skep_fuzzing::engines::{sequence_difference, sequence_fault};
 use skep_fuzzing::sequences::sequence;

@@ -1,12 +1,12 @@
 //! The command `claims`.
 
 use crate::{Failure, Findings, Range};
+use skep_engine::Mode;
 use skep_fuzzing::case;
 use skep_fuzzing::choices::Seeded;
 use skep_fuzzing::generate::{Candidate, random_program, safe_program};
 use skep_fuzzing::results::{Agreement, Results};
 use skep_fuzzing::soundness::{BUDGET, Claimed, Testimony, Witness, packet};
-use skep_engine::Mode;
 use skep_linux::LinuxKernel;
 use std::process::ExitCode;
 

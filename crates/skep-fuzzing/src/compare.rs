@@ -2,6 +2,7 @@
 
 use crate::claims::program;
 use crate::{Failure, Findings, Range};
+use skep_engine::Mode;
 use skep_fuzzing::case;
 use skep_fuzzing::choices::Seeded;
 use skep_fuzzing::engines::{Comparison, Engines, sequence_difference, sequence_fault};
@@ -11,7 +12,6 @@ use skep_fuzzing::results::{Agreement, Results};
 use skep_fuzzing::sequences::sequence;
 use skep_fuzzing::soundness::{BUDGET, packet};
 use skep_fuzzing::survey::{Outcome, Seen, Survey};
-use skep_engine::Mode;
 use skep_isa::Slot;
 use skep_linux::LinuxKernel;
 use std::process::ExitCode;
@@ -117,12 +117,7 @@ pub(crate) fn sequences(range: &Range) -> Result<ExitCode, Failure> {
     })
 }
 
-fn report(
-    range: &Range,
-    seen: &Seen,
-    what: &str,
-    case: impl Fn(u64, &str) -> String,
-) -> Result<ExitCode, Failure> {
+fn report(range: &Range, seen: &Seen, what: &str, case: impl Fn(u64, &str) -> String) -> Result<ExitCode, Failure> {
     let mut findings = Findings::new(range.clone());
     for (seed, wrong) in &seen.findings {
         findings.add(case(*seed, wrong))?;

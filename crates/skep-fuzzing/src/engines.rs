@@ -9,12 +9,13 @@ use crate::soundness::{MOST_EXPLORED, packet};
 use skep_abi::command::ProgTestRun;
 use skep_abi::errno::Errno;
 use skep_abi::program_type::ProgramType;
-use skep_engine::Mode;
 use skep_engine::conformance::{self, ConformanceError};
+use skep_engine::{CompileOptions, Mode};
 use skep_isa::Slot;
 use skep_kernel::{Kernel, calls};
 use skep_user::{Config, UserKernel};
 use skep_verifier::Limits;
+use std::fmt;
 use std::sync::Arc;
 
 /// Room for a packet that a program has made longer.
@@ -24,12 +25,44 @@ const SKB: usize = 192;
 /// Where it has what tests may set: `mark`, `priority`, `cb`.
 const SKB_FIELDS: &[usize] = &[8, 32, 48, 52, 56, 60, 64];
 
+/// An engine, and how it compiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Engine {
+    mode: Mode,
+    blind: bool,
+    baseline: bool,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self {
+            Engine { blind: true, .. } => ", blinded",
+            Engine { baseline: true, .. } => ", for any processor",
+            _ => "",
+        };
+        write!(f, "{}{how}", self.mode)
+    }
+}
+
+impl Engine {
+    const SANDBOX: Engine = Engine::plain(Mode::Sandbox);
+    const PARANOID: Engine = Engine::plain(Mode::Paranoid);
+    const INTERPRETER: Engine = Engine::plain(Mode::Interpreter);
+    const JIT: Engine = Engine::plain(Mode::Jit);
+    const BLINDED: Engine = Engine { blind: true, ..Engine::JIT };
+    const BASELINE: Engine = Engine { baseline: true, ..Engine::JIT };
+
+    const fn plain(mode: Mode) -> Engine {
+        Engine { mode, blind: false, baseline: false }
+    }
+}
+
 /// The order in which engines run a program: those that end whatever it does come first.
-const MODES: [Mode; 4] = [Mode::Sandbox, Mode::Paranoid, Mode::Interpreter, Mode::Jit];
+const ENGINES: [Engine; 5] = [Engine::SANDBOX, Engine::PARANOID, Engine::INTERPRETER, Engine::JIT, Engine::BLINDED];
 
 /// One kernel per engine, else alike.
 pub struct Engines {
-    kernels: Vec<(Mode, Arc<UserKernel>, Loader)>,
+    kernels: Vec<(Engine, Arc<UserKernel>, Loader)>,
     input_alone: InputAlone,
 }
 
@@ -64,13 +97,14 @@ impl Engines {
     /// # Errors
     /// The maps cannot be created.
     pub fn new(budget: u64) -> Result<Engines, Errno> {
-        let kernel = |mode| {
+        let kernel = |engine: Engine| {
+            let Engine { mode, blind, .. } = engine;
             let limits = Limits { instructions: MOST_EXPLORED, ..Limits::default() };
-            let kernel = UserKernel::new(Config { mode, budget, limits, ..Config::deterministic() });
+            let kernel = UserKernel::new(Config { mode, blind, budget, limits, ..Config::deterministic() });
             let boundary: Arc<dyn Kernel> = kernel.clone();
-            Loader::new(boundary).map(|loader| (mode, kernel, loader))
+            Loader::new(boundary).map(|loader| (engine, kernel, loader))
         };
-        let kernels = MODES.into_iter().map(kernel).collect::<Result<_, _>>()?;
+        let kernels = ENGINES.into_iter().map(kernel).collect::<Result<_, _>>()?;
         Ok(Engines { kernels, input_alone: InputAlone::new() })
     }
 
@@ -80,23 +114,25 @@ impl Engines {
     /// The maps cannot be filled.
     pub fn compare(&self, candidate: &Candidate, seed: u64, runs: u32) -> Result<Comparison, Errno> {
         let mut programs = Vec::new();
-        for (mode, _, loader) in &self.kernels {
+        for (engine, _, loader) in &self.kernels {
             match loader.load(candidate, &mut []) {
                 Ok(program) => programs.push(program),
                 Err(_) if programs.is_empty() => return Ok(Comparison::Refused),
-                Err(why) => return Ok(Comparison::Different(format!("{mode} does not load it: {why}"))),
+                Err(why) => return Ok(Comparison::Different(format!("{engine} does not load it: {why}"))),
             }
         }
         for run in 0..u64::from(runs) {
             let seed = seed.wrapping_mul(31).wrapping_add(run);
             let mut first = None;
-            for ((mode, kernel, loader), program) in self.kernels.iter().zip(&programs) {
+            for ((engine, kernel, loader), program) in self.kernels.iter().zip(&programs) {
                 let left = leave(kernel, loader, program.fd(), candidate.program_type, seed)?;
                 match (&first, left) {
                     (None, Err(_)) => return Ok(Comparison::TooLong),
                     (None, Ok(left)) => first = Some(left),
-                    (Some(_), Err(errno)) => return Ok(Comparison::Different(format!("{mode} ends with {errno:?}"))),
-                    (Some(first), Ok(left)) if *first != left => return Ok(self.different(candidate, first, &left, *mode)),
+                    (Some(_), Err(errno)) => return Ok(Comparison::Different(format!("{engine} ends with {errno:?}"))),
+                    (Some(first), Ok(left)) if *first != left => {
+                        return Ok(self.different(candidate, first, &left, *engine));
+                    }
                     _ => {}
                 }
             }
@@ -104,9 +140,9 @@ impl Engines {
         Ok(Comparison::Same)
     }
 
-    fn different(&self, candidate: &Candidate, first: &Left, left: &Left, mode: Mode) -> Comparison {
+    fn different(&self, candidate: &Candidate, first: &Left, left: &Left, engine: Engine) -> Comparison {
         if self.input_alone.decides(candidate) {
-            Comparison::Different(difference(first, left, mode))
+            Comparison::Different(difference(first, left, engine))
         } else {
             Comparison::Unclear
         }
@@ -151,22 +187,22 @@ fn context(numbers: &mut impl Choices) -> Vec<u8> {
     context
 }
 
-fn difference(first: &Left, left: &Left, mode: Mode) -> String {
-    let other = MODES[0];
+fn difference(first: &Left, left: &Left, engine: Engine) -> String {
+    let other = ENGINES[0];
     if first.value != left.value {
-        return format!("the result is {:#x} in {mode}, {:#x} in {other}", left.value, first.value);
+        return format!("the result is {:#x} in {engine}, {:#x} in {other}", left.value, first.value);
     }
     if first.packet != left.packet {
-        return format!("the packet is {:x?} in {mode}, {:x?} in {other}", left.packet, first.packet);
+        return format!("the packet is {:x?} in {engine}, {:x?} in {other}", left.packet, first.packet);
     }
     if first.context != left.context {
-        return format!("the context is {:x?} in {mode}, {:x?} in {other}", left.context, first.context);
+        return format!("the context is {:x?} in {engine}, {:x?} in {other}", left.context, first.context);
     }
     if first.lines != left.lines {
-        return format!("{mode} prints {:?}, {other} {:?}", left.lines, first.lines);
+        return format!("{engine} prints {:?}, {other} {:?}", left.lines, first.lines);
     }
     let at = first.maps.iter().zip(&left.maps).position(|(one, two)| one != two).unwrap_or(0);
-    format!("element {at} is {:x?} in {mode}, {:x?} in {other}", left.maps[at], first.maps[at])
+    format!("element {at} is {:x?} in {engine}, {:x?} in {other}", left.maps[at], first.maps[at])
 }
 
 /// Runs an unverified program over memory of that seed in compiled code, the interpreter and the sandbox, and says in
@@ -177,19 +213,23 @@ pub fn sequence_difference(slots: &[Slot], seed: u64) -> Option<String> {
     let original: Vec<u8> = (0..MEMORY).map(|_| interesting(numbers) as u8).collect();
     let mut memory = original.clone();
     // One place, called at one depth: the memory and the stack are where they were.
-    let mut run = |mode| {
+    let mut run = |engine: Engine| {
+        let Engine { mode, blind, baseline } = engine;
+        let options = CompileOptions { blind, baseline, ..CompileOptions::default() };
         memory.copy_from_slice(&original);
-        (conformance::run(mode, &program, &mut memory), memory.clone())
+        (conformance::run_with(mode, &options, &program, &mut memory), memory.clone())
     };
-    let [sandbox, interpreter, jit] = [Mode::Sandbox, Mode::Interpreter, Mode::Jit].map(&mut run);
-    let check = |mode: Mode, other: &(Result<u64, ConformanceError>, Vec<u8>)| {
+    let sandbox = run(Engine::SANDBOX);
+    for engine in [Engine::INTERPRETER, Engine::JIT, Engine::BLINDED, Engine::BASELINE] {
+        let other = run(engine);
         if sandbox.0 != other.0 {
-            return Some(format!("{mode} gives {:x?}, the sandbox {:x?}", other.0, sandbox.0));
+            return Some(format!("{engine} gives {:x?}, the sandbox {:x?}", other.0, sandbox.0));
         }
-        let at = sandbox.1.iter().zip(&other.1).position(|(one, two)| one != two)?;
-        Some(format!("{mode} leaves {:#x} at {at}, the sandbox {:#x}", other.1[at], sandbox.1[at]))
-    };
-    check(Mode::Interpreter, &interpreter).or_else(|| check(Mode::Jit, &jit))
+        if let Some(at) = (0..MEMORY).find(|at| sandbox.1[*at] != other.1[*at]) {
+            return Some(format!("{engine} leaves {:#x} at {at}, the sandbox {:#x}", other.1[at], sandbox.1[at]));
+        }
+    }
+    None
 }
 
 /// Whether an unverified program faults where it should not: what [`crate::sequences`] makes never does.

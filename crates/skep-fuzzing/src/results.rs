@@ -77,7 +77,9 @@ impl Results {
         let Some(theirs) = run(&self.linux, candidate, seed, packet)? else { return Ok(Agreement::NotCompared) };
         Ok(match ours == theirs {
             true => Agreement::Same,
-            false if !iterates_over_hash(candidate) && self.input_alone.decides(candidate) => Agreement::Different(difference(&ours, &theirs)),
+            false if !iterates_over_hash(candidate) && self.input_alone.decides(candidate) => {
+                Agreement::Different(difference(&ours, &theirs))
+            }
             false => Agreement::Unclear,
         })
     }

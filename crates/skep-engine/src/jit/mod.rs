@@ -92,6 +92,8 @@ struct Program {
     /// By function.
     usage: Vec<Usage>,
     frames: Frames,
+    /// Only instructions that every processor has.
+    baseline: bool,
 }
 
 impl Program {
@@ -288,7 +290,8 @@ fn translate(
     let usage = usage::usage(&selected, stack_of, request.zeroed);
     let Selected { mut insts, calls, functions, leaders, origin, .. } = selected;
     let preludes = if blinds { blind::blind(&mut insts) } else { Preludes::default() };
-    Ok(Program { insts, preludes, origin, calls, functions, leaders, liveness, usage, frames: request.frames })
+    let (frames, baseline) = (request.frames, request.options.baseline);
+    Ok(Program { insts, preludes, origin, calls, functions, leaders, liveness, usage, frames, baseline })
 }
 
 /// Makes code executable, and known to those who are to know it.

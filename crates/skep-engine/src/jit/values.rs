@@ -83,6 +83,11 @@ struct Stored {
     value: DatedSource,
 }
 
+/// The offset behind an access; far from any frame, where one would be too large.
+fn end(offset: i32, size: Size) -> i32 {
+    offset.saturating_add(size.bytes().into())
+}
+
 /// How many stores are kept in mind.
 const STORES: usize = 8;
 
@@ -126,9 +131,9 @@ impl Values {
         }
         self.clock += 1;
         self.memory = self.clock;
-        let (start, end) = (address.offset, address.offset + i32::from(size.bytes()));
+        let start = address.offset;
         for place in &mut self.stores {
-            let overlaps = |old: &Stored| old.offset < end && start < old.offset + i32::from(old.size.bytes());
+            let overlaps = |old: &Stored| old.offset < end(start, size) && start < end(old.offset, old.size);
             if place.as_ref().is_some_and(overlaps) {
                 *place = None;
             }
@@ -311,5 +316,33 @@ impl Bytes {
             Order::Any => Order::Any,
         };
         whole.then_some(Bytes { order, ..self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_forget_what_they_overlap() {
+        let at = |offset| Address::new(Register::FRAME, offset);
+        let mut values = Values::default();
+        values.store(at(-16), Size::Double, Source::Imm(1));
+        values.store(at(-8), Size::Word, Source::Imm(2));
+        assert!(matches!(values.stored(at(-16), Size::Double), Some(Source::Imm(1))));
+        values.store(at(-9), Size::Byte, Source::Imm(3));
+        assert!(values.stored(at(-16), Size::Double).is_none());
+        assert!(matches!(values.stored(at(-8), Size::Word), Some(Source::Imm(2))));
+        assert!(values.stored(at(-8), Size::Half).is_none());
+    }
+
+    /// Code that never runs may name any address.
+    #[test]
+    fn stores_far_from_the_frame_are_harmless() {
+        let mut values = Values::default();
+        for offset in [i32::MAX, i32::MIN, i32::MAX - 3] {
+            values.store(Address::new(Register::FRAME, offset), Size::Double, Source::Imm(0));
+        }
+        assert!(values.stored(Address::new(Register::FRAME, -8), Size::Double).is_none());
     }
 }

@@ -75,12 +75,15 @@ impl<C: Choices> Generator<'_, C> {
         }
         let test = self.test();
         let imm = if self.choices.once_in(6) { self.immediate() } else { 0 };
-        let jump = push!(self, match test {
-            Insn::JumpIf { condition, width, .. } => {
-                Insn::JumpIf { condition, width, dst, src: Operand::Imm(imm), offset: 0 }
+        let jump = push!(
+            self,
+            match test {
+                Insn::JumpIf { condition, width, .. } => {
+                    Insn::JumpIf { condition, width, dst, src: Operand::Imm(imm), offset: 0 }
+                }
+                other => other,
             }
-            other => other,
-        });
+        );
         if self.choices.once_in(2) {
             // Not needed any more, on one path at least.
             let value = self.value();
@@ -143,7 +146,10 @@ impl<C: Choices> Generator<'_, C> {
                 let src = self.number();
                 self.sign_extension(dst, src)
             }
-            _ => push!(self, Insn::Swap { kind, size: self.choices.one_of(&[Size::Half, Size::Word, Size::Double]), dst }),
+            _ => push!(
+                self,
+                Insn::Swap { kind, size: self.choices.one_of(&[Size::Half, Size::Word, Size::Double]), dst }
+            ),
         };
     }
 }

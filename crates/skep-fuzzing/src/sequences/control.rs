@@ -120,13 +120,8 @@ impl<C: Choices> Generator<'_, C> {
 
     fn loop_with_test_at_beginning(&mut self, counter: Reg) {
         let head = self.insns.len();
-        let jump = Insn::JumpIf {
-            condition: Condition::Eq,
-            width: Width::W64,
-            dst: counter,
-            src: Operand::Imm(0),
-            offset: 0,
-        };
+        let jump =
+            Insn::JumpIf { condition: Condition::Eq, width: Width::W64, dst: counter, src: Operand::Imm(0), offset: 0 };
         let out = push!(self, jump);
         self.some_pieces();
         let out_too = self.choices.once_in(3).then(|| {

@@ -268,7 +268,12 @@ impl UserKernel {
     /// A program is named as Linux names its own to profilers.
     fn compile_options(&self, name: &ObjectName, tag: &[u8; 8]) -> CompileOptions {
         let name = format!("skep_prog_{:016x}_{}", u64::from_be_bytes(*tag), name.to_text());
-        CompileOptions { name: Some(name.into()), announce: self.config.announce, blind: self.config.blind }
+        CompileOptions {
+            name: Some(name.into()),
+            announce: self.config.announce,
+            blind: self.config.blind,
+            ..CompileOptions::default()
+        }
     }
 
     /// Makes the program ready to run; its id and name come later.

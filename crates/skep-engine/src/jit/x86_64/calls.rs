@@ -1,6 +1,6 @@
 //! Calls: functions of the program, helpers, what is done in place of helpers, packet loads.
 
-use skep_isa::{PacketOffset, Size};
+use skep_isa::{PacketOffset, Size, Width};
 use std::mem::offset_of;
 
 use super::assembler::{Flags, Gpr, Group1, Mem, Opcode, Wide};
@@ -174,7 +174,7 @@ impl Emitter<'_> {
     fn null_branch(&mut self) -> Option<Null> {
         let (next, test, target) = self.next_branch()?;
         let insts = &self.program.insts;
-        if (test.left, test.right) != (Register::R0, Source::Imm(0)) {
+        if (test.left, test.right, test.width) != (Register::R0, Source::Imm(0), Width::W64) {
             return None;
         }
         let null = match test.condition {

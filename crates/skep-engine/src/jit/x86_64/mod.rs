@@ -19,7 +19,8 @@ pub(super) use stubs::build as build_stubs;
 
 use skep_isa::{BinaryOp, Width};
 
-use super::inst::{Extension, Inst, Registers, Source};
+use super::call::Call;
+use super::inst::{Condition, Extension, Inst, Registers, Source, Test};
 use super::select::Leader;
 use super::{Emitted, Program, Stubs};
 
@@ -34,6 +35,9 @@ struct Features {
 }
 
 impl Features {
+    /// What all have.
+    const BASELINE: Features = Features { bmi2: false, movbe: false };
+
     fn of_host() -> Features {
         Features {
             bmi2: std::arch::is_x86_feature_detected!("bmi2"),
@@ -62,8 +66,17 @@ struct Fixup {
     to: Landing,
 }
 
+/// Which form forward jumps have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Jumps {
+    /// The short one if [`longest`] says that it reaches.
+    ShortWhereBoundsSay,
+    Long,
+}
+
 /// A program becoming machine code.
 struct Emitter<'p> {
+    jumps: Jumps,
     asm: Assembler,
     program: &'p Program,
     stubs: &'p Stubs,
@@ -92,6 +105,8 @@ fn longest(inst: &Inst, leader: Leader) -> u32 {
             Inst::Move { .. } => 3,
             Inst::Extend { .. } => 4,
             Inst::Binary { op, .. } if is_division(*op) => 120,
+            // Older processors move the count around.
+            Inst::Binary { op: BinaryOp::Lsh | BinaryOp::Rsh | BinaryOp::Arsh, src: Source::Reg(_), .. } => 12,
             Inst::Binary { op, src, .. }
                 if *op != BinaryOp::Mul && matches!(src, Source::Reg(_) | Source::Imm(-128..128)) =>
             {
@@ -105,12 +120,20 @@ fn longest(inst: &Inst, leader: Leader) -> u32 {
                 6
             }
             Inst::Load { probing: false, .. } | Inst::Store { .. } | Inst::Swap { .. } => 20,
-            Inst::Branch { test, .. } if matches!(test.right, Source::Imm(imm) if i8::try_from(imm).is_err()) => 13,
-            Inst::Branch { .. } => 10,
+            Inst::Branch { test, .. } => 6 + longest_comparison(*test),
             Inst::Jump { .. } => 5,
             Inst::Select { .. } | Inst::Flag { .. } | Inst::AddCarry { .. } => 24,
             _ => 1000,
         }
+}
+
+fn longest_comparison(Test { condition, right, .. }: Test) -> u32 {
+    let short = match (condition, right) {
+        (_, Source::Reg(_)) => true,
+        (Condition::Set | Condition::Clear, Source::Imm(mask)) => (0..0x80).contains(&mask),
+        (_, Source::Imm(imm)) => i8::try_from(imm).is_ok(),
+    };
+    if short { 4 } else { 7 }
 }
 
 const LOOP_ALIGNMENT: usize = 16;
@@ -122,14 +145,20 @@ fn is_division(op: BinaryOp) -> bool {
     matches!(op, Div | Mod | SDiv | SMod)
 }
 
-/// Translates a program.
-pub(super) fn emit(program: &Program, stubs: &Stubs) -> Emitted {
+/// Translates a program. `None` if it has gigabytes of code.
+pub(super) fn emit(program: &Program, stubs: &Stubs) -> Option<Emitted> {
+    // A short jump that does not reach would lead anywhere: should a bound be wrong, no jump is short.
+    [Jumps::ShortWhereBoundsSay, Jumps::Long].into_iter().find_map(|jumps| translate(program, stubs, jumps))
+}
+
+fn translate(program: &Program, stubs: &Stubs, jumps: Jumps) -> Option<Emitted> {
     let slots = program.insts.len();
     let mut emitter = Emitter {
+        jumps,
         asm: Assembler::with_capacity(slots * 8 + 256),
         program,
         stubs,
-        features: Features::of_host(),
+        features: if program.baseline { Features::BASELINE } else { Features::of_host() },
         frame: Frame::default(),
         slot: 0,
         done: 0,
@@ -147,7 +176,19 @@ impl Emitter<'_> {
         let program = self.program;
         let remaining = bytes_from(program);
         self.loop_bytes = loop_bytes(program, &remaining);
+        let mut checked = (0, 0);
         for (slot, inst) in program.insts.iter().enumerate() {
+            let position = self.asm.position();
+            // What is translated with the one before it is counted with it, too.
+            if slot > self.done {
+                let most = (remaining[checked.0] - remaining[slot]) as usize;
+                debug_assert!(
+                    position - checked.1 <= most,
+                    "{:?} takes more than {most} bytes",
+                    program.insts[checked.0]
+                );
+                checked = (slot, position);
+            }
             self.asm.make_room();
             if program.leaders[slot] != Leader::No {
                 self.begin(slot);
@@ -171,7 +212,9 @@ impl Emitter<'_> {
         if let Ok(index) = program.functions.binary_search(&(slot as u32)) {
             self.align(LOOP_ALIGNMENT);
             self.entries.push(self.asm.position() as u32);
-            self.frame = Frame::new(index == 0, &program.usage[index], program.frames);
+            // If the program calls it, it is a function like any other.
+            let main = index == 0 && !calls_function(program, slot as u32);
+            self.frame = Frame::new(main, &program.usage[index], program.frames);
             self.enter();
         }
         if let Some(bytes) = self.loop_bytes.get(&(slot as u32)) {
@@ -212,7 +255,7 @@ impl Emitter<'_> {
             Inst::Swap { size, dst } => self.swap(size, dst),
             Inst::Load { size, extension, probing: false, dst, address } => {
                 if let Some((flags, target)) = self.compare_with_memory(size, extension, dst, address) {
-                    self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
+                    self.jump_if(flags, Landing::Slot(target), self.distance(slot, target, remaining));
                 } else {
                     self.load(size, extension, dst, address);
                 }
@@ -233,7 +276,7 @@ impl Emitter<'_> {
             Inst::Jump { target } => self.jump(target, slot, remaining),
             Inst::Branch { test, target } => {
                 let flags = self.compare(test);
-                self.jump_if(flags, Landing::Slot(target), distance(slot, target, remaining));
+                self.jump_if(flags, Landing::Slot(target), self.distance(slot, target, remaining));
             }
             Inst::Select { test, dst, value } => self.select(test, dst, value),
             Inst::Flag { test, dst } => self.flag(test, dst),
@@ -258,7 +301,7 @@ impl Emitter<'_> {
         }
         if let Some(displacement) = self.back(target, slot, 2) {
             self.asm.put(0xeb | (displacement as u64 & 0xff) << 8, 2);
-        } else if distance(slot, target, remaining) < 120 {
+        } else if self.distance(slot, target, remaining) < 120 {
             self.asm.put(0xeb, 2);
             self.land_later(Landing::Slot(target), 1);
         } else {
@@ -284,6 +327,16 @@ impl Emitter<'_> {
         }
     }
 
+    /// How far it is at most from behind one slot to another that comes later.
+    fn distance(&self, slot: usize, target: u32, remaining: &[u32]) -> u32 {
+        match remaining.get(target as usize) {
+            Some(there) if target as usize > slot && self.jumps == Jumps::ShortWhereBoundsSay => {
+                remaining[slot + 1].saturating_sub(*there)
+            }
+            _ => u32::MAX,
+        }
+    }
+
     /// The displacement of a jump of `len` bytes, if it leads back and a byte holds it.
     fn back(&self, target: u32, slot: usize, len: usize) -> Option<i8> {
         let known = (target as usize) <= slot && self.offsets[target as usize] > 0;
@@ -297,7 +350,7 @@ impl Emitter<'_> {
         self.fixups.push(Fixup { at, len, to });
     }
 
-    fn finish(mut self) -> Emitted {
+    fn finish(mut self) -> Option<Emitted> {
         let end = self.end_stub();
         for Fixup { at, len, to } in std::mem::take(&mut self.fixups) {
             let target = match to {
@@ -306,13 +359,15 @@ impl Emitter<'_> {
                 Landing::End => end,
             };
             let displacement = i64::from(target) - i64::from(at) - i64::from(len);
-            debug_assert!(
-                len == 4 || i8::try_from(displacement).is_ok(),
-                "jump of {displacement} bytes is no short one"
-            );
+            let reaches =
+                if len == 1 { i8::try_from(displacement).is_ok() } else { i32::try_from(displacement).is_ok() };
+            debug_assert!(reaches, "jump of {displacement} bytes by {len}");
+            if !reaches {
+                return None;
+            }
             self.asm.patch(at as usize, displacement as i32, len.into());
         }
-        Emitted { code: self.asm.finish(), offsets: self.offsets, entries: self.entries }
+        Some(Emitted { code: self.asm.finish(), offsets: self.offsets, entries: self.entries })
     }
 
     fn entry(&self, slot: u32) -> u32 {
@@ -329,6 +384,10 @@ impl Emitter<'_> {
         }
         at
     }
+}
+
+fn calls_function(program: &Program, slot: u32) -> bool {
+    program.calls.iter().any(|call| matches!(call, Call::Function { slot: called } if *called == slot))
 }
 
 /// For each slot, at most how many bytes its code and that of all after it take.
@@ -361,10 +420,60 @@ fn loop_bytes(program: &Program, remaining: &[u32]) -> BTreeMap<u32, u32> {
     loops
 }
 
-/// How far it is at most from behind one slot to another that comes later.
-fn distance(slot: usize, target: u32, remaining: &[u32]) -> u32 {
-    match remaining.get(target as usize) {
-        Some(there) if target as usize > slot => remaining[slot + 1].saturating_sub(*there),
-        _ => u32::MAX,
+#[cfg(test)]
+mod tests {
+    use crate::compile_options::CompileOptions;
+    use crate::conformance;
+    use crate::mode::Mode;
+    use skep_isa::Slot;
+
+    /// What the sandbox and compiled code answer.
+    fn answers(text: &str, memory: &[u8]) -> [u64; 3] {
+        let slots = skep_isa::text::assemble(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let program = Slot::write_program(&slots);
+        let engines = [(Mode::Sandbox, false), (Mode::Jit, false), (Mode::Jit, true)];
+        engines.map(|(mode, baseline)| {
+            let options = CompileOptions { baseline, ..CompileOptions::default() };
+            let answer = conformance::run_with(mode, &options, &program, &mut memory.to_vec());
+            answer.unwrap_or_else(|error| panic!("{mode}: {error}\n{text}"))
+        })
+    }
+
+    /// Jumps over so many instructions that the short form just does, or just does not.
+    #[test]
+    fn short_jumps_reach() {
+        let far = "r5 = 0x1122334455667788 ll\nr0 += r5\n".repeat(12);
+        for over in [
+            "if r2 & -128 goto far",
+            "if w2 & 127 goto far",
+            "if r2 & 128 goto far",
+            "if r2 > -128 goto far",
+            "if r2 s> 1000 goto far",
+            "r3 <<= r4",
+            "r0 s>>= r3",
+            "r3 += 127",
+            "w3 *= 9",
+            "r4 = *(u8 *)(r1 + 0)\nr0 += r4",
+            "r4 = *(u16 *)(r1 + 0)\nif r4 == r2 goto far",
+        ] {
+            for count in 5..30 {
+                let body = format!("{over}\n").repeat(count);
+                let text = format!(
+                    "r0 = 1\nr3 = 3\nr4 = 4\nif r2 == 2 goto landing\n{body}landing:\nr0 += r3\nr0 += r4\n\
+                     if r2 == 9 goto far\nexit\nr0 = 5\n{far}far:\nr0 += 7\nexit\n"
+                );
+                for memory in [&[7, 8][..], &[7, 8, 9]] {
+                    let [sandbox, jit, baseline] = answers(&text, memory);
+                    assert_eq!((jit, baseline), (sandbox, sandbox), "{count} times {over}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_main_function_may_be_called() {
+        let text = "r6 = r2\nr7 = 7\n*(u64 *)(r10 - 8) = r6\nif r2 == 0 goto out\nr2 -= 1\ncall pc-6\nr0 += r6\n\
+                    r0 += r7\nr1 = *(u64 *)(r10 - 8)\nr0 += r1\nexit\nout:\nr0 = 1\nexit\n";
+        assert_eq!(answers(text, &[0; 3]), [1 + 3 * 7 + 2 * (1 + 2 + 3); 3]);
     }
 }
