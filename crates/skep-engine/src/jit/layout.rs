@@ -1,7 +1,7 @@
 //! Jumps to jumps, around jumps and to the function's end are shortened. The order of the code stays.
 
 use super::inst::Inst;
-use super::select::Selected;
+use super::select::{Leader, Selected};
 
 /// How far a chain of jumps is followed.
 const CHAIN: usize = 8;
@@ -22,6 +22,16 @@ pub(super) fn straighten(selected: &mut Selected) {
             }
             _ => {}
         }
+        mark_loop(selected, slot);
+    }
+}
+
+/// What a jump that was shortened leads back to begins a loop, if none did before.
+fn mark_loop(selected: &mut Selected, slot: usize) {
+    if let Inst::Jump { target } | Inst::Branch { target, .. } = selected.insts[slot]
+        && target as usize <= slot
+    {
+        selected.leaders[target as usize] = Leader::Loop;
     }
 }
 
@@ -47,11 +57,32 @@ fn turn_around(selected: &mut Selected, slot: usize) {
     let Inst::Branch { test, target } = selected.insts[slot] else { return };
     let Some(jump) = next_inst(selected, slot + 1) else { return };
     let Inst::Jump { target: other } = selected.insts[jump] else { return };
-    let jumped_to = (slot + 1..=jump).any(|slot| selected.leaders[slot] != super::select::Leader::No);
+    let jumped_to = (slot + 1..=jump).any(|slot| selected.leaders[slot] != Leader::No);
     if jumped_to || next_inst(selected, jump + 1) != next_inst(selected, target as usize) {
         return;
     }
     let target = destination(selected, other);
     selected.insts[slot] = Inst::Branch { test: test.inverted(), target };
     selected.insts[jump] = Inst::Nop;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direct::References;
+    use crate::jit::select::{Facts, select};
+
+    /// A jump back to a jump that leads forwards, to a place that was no loop's beginning.
+    #[test]
+    fn shortened_jumps_make_loops() {
+        let text = "first:\nif r1 == 0 goto over\ngoto middle\nover:\nr2 = 1\nmiddle:\nr2 += 1\nif r2 > 9 goto first\n\
+                    if r3 > 9 goto second\nr0 = 0\nexit\nsecond:\nr4 += 1\ngoto pc-9\n";
+        let slots = skep_isa::text::assemble(text).expect("the text assembles");
+        let mut selected = select(&slots, Facts::default(), &mut References(|_| None)).expect("selected");
+        let jump = slots.len() - 1;
+        assert_eq!((selected.insts[jump], selected.insts[1]), (Inst::Jump { target: 1 }, Inst::Jump { target: 3 }));
+        assert_eq!(selected.leaders[3], Leader::Forward);
+        straighten(&mut selected);
+        assert_eq!((selected.insts[jump], selected.leaders[3]), (Inst::Jump { target: 3 }, Leader::Loop));
+    }
 }

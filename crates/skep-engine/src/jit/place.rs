@@ -217,10 +217,10 @@ impl Order {
         for call in &mut selected.calls {
             if let super::call::Call::Function { slot } = call {
                 *slot = moved_to[*slot as usize];
+                // A function may be called before it stands, or call itself.
+                selected.has_back_edges = true;
             }
         }
-        // A function may be called before it stands.
-        selected.has_back_edges |= selected.functions.len() > 1;
         (selected.insts, selected.leaders, selected.origin) = (insts, leaders, origin);
     }
 }
