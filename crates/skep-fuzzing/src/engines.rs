@@ -1,6 +1,6 @@
 //! What programs compute in each engine.
 
-use crate::choices::{Choices, Seeded, interesting};
+use crate::choices::{Seeded, interesting};
 use crate::generate::Candidate;
 use crate::loader::Loader;
 use crate::results::InputAlone;
@@ -128,10 +128,11 @@ impl Engines {
             }
         }
         for run in 0..u64::from(runs) {
-            let seed = seed.wrapping_mul(31).wrapping_add(run);
+            let seed = run_seed(seed, run);
+            let context = if run == 0 { Vec::new() } else { context(candidate.program_type, seed) };
             let mut first = None;
             for (engine, kernel, loader, program) in &programs {
-                let left = leave(kernel, loader, program.fd(), candidate.program_type, seed)?;
+                let left = leave(kernel, loader, program.fd(), &context, seed)?;
                 match (&first, left) {
                     (None, Err(_)) => return Ok(Comparison::TooLong),
                     (None, Ok(left)) => first = Some(left),
@@ -155,25 +156,29 @@ impl Engines {
     }
 }
 
+/// What decides the maps and the packet of a run. The first run has no context of its own, so that Linux can be given the
+/// same ([`crate::results`]).
+pub fn run_seed(seed: u64, run: u64) -> u64 {
+    seed.wrapping_mul(31).wrapping_add(run)
+}
+
 /// Runs a program once. The inner error is that of the run.
 fn leave(
     kernel: &UserKernel,
     loader: &Loader,
     prog_fd: i32,
-    program_type: ProgramType,
+    ctx_in: &[u8],
     seed: u64,
 ) -> Result<Result<Left, Errno>, Errno> {
-    let numbers = &mut Seeded::new(seed);
-    loader.maps().fill(numbers)?;
-    let data_in = packet(numbers);
+    loader.maps().fill(&mut Seeded::new(seed))?;
+    let data_in = packet(&mut Seeded::new(seed));
     let mut data_out = vec![0; MOST_DATA];
-    let ctx_in = if program_type == ProgramType::SchedCls { context(numbers) } else { Vec::new() };
     let mut ctx_out = vec![0; ctx_in.len()];
     let command = ProgTestRun {
         prog_fd,
         data_in: &data_in,
         data_out: &mut data_out,
-        ctx_in: &ctx_in,
+        ctx_in,
         ctx_out: &mut ctx_out,
         ..Default::default()
     };
@@ -185,7 +190,12 @@ fn leave(
     }))
 }
 
-fn context(numbers: &mut impl Choices) -> Vec<u8> {
+/// Nothing for programs whose context tests cannot set.
+fn context(program_type: ProgramType, seed: u64) -> Vec<u8> {
+    if program_type != ProgramType::SchedCls {
+        return Vec::new();
+    }
+    let numbers = &mut Seeded::new(seed);
     let mut context = vec![0; SKB];
     for field in SKB_FIELDS {
         context[*field..field + 4].copy_from_slice(&(interesting(numbers) as u32).to_ne_bytes());
