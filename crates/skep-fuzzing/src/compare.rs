@@ -5,7 +5,7 @@ use crate::{Failure, Findings, Range};
 use skep_engine::Mode;
 use skep_fuzzing::case;
 use skep_fuzzing::choices::Seeded;
-use skep_fuzzing::engines::{run_seed, Comparison, Engines, sequence_difference, sequence_fault};
+use skep_fuzzing::engines::{Comparison, Engines, run_seed, sequence_difference, sequence_fault};
 use skep_fuzzing::generate::Candidate;
 use skep_fuzzing::minimise::minimise;
 use skep_fuzzing::results::{Agreement, Results};

@@ -1,5 +1,7 @@
 //! What comes next in a program, for instructions that the machine does together.
 
+use skep_isa::Width;
+
 use super::Program;
 use super::inst::{Condition, Inst, Register, Source, Test};
 use super::select::Leader;
@@ -25,7 +27,7 @@ impl Program {
     /// The branch that comes after `slot` and asks whether r0 is NULL, if r0 is not needed any more where it is.
     pub(super) fn null_branch(&self, slot: usize) -> Option<(usize, Null)> {
         let (next, test, target) = self.next_branch(slot)?;
-        if (test.left, test.right) != (Register::R0, Source::Imm(0)) {
+        if (test.left, test.right, test.width) != (Register::R0, Source::Imm(0), Width::W64) {
             return None;
         }
         let null = match test.condition {

@@ -101,6 +101,12 @@ impl Program {
     fn slot_of(&self, index: u32) -> u32 {
         self.origin.get(index as usize).copied().unwrap_or(index)
     }
+
+    /// Whether the main function is called, too, and so must give back what it changes.
+    fn calls_main(&self) -> bool {
+        let main = self.functions.first().copied();
+        self.calls.iter().any(|call| matches!(call, Call::Function { slot } if Some(*slot) == main))
+    }
 }
 
 /// What a back end makes.

@@ -149,7 +149,8 @@ impl Emitter<'_> {
             self.align(LOOP_ALIGNMENT);
             let begin = self.asm.position();
             self.entries.push(begin as u32);
-            self.frame = Frame::new(index == 0, &program.usage[index], program.frames);
+            let main = index == 0 && !program.calls_main();
+            self.frame = Frame::new(main, &program.usage[index], program.frames);
             self.enter();
             debug_assert!(self.asm.position() - begin <= LONGEST_ENTRY as usize, "entrance longer than thought");
         }

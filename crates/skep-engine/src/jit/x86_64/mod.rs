@@ -19,7 +19,6 @@ pub(super) use stubs::build as build_stubs;
 
 use skep_isa::{BinaryOp, Width};
 
-use super::call::Call;
 use super::inst::{Condition, Extension, Inst, Registers, Source, Test};
 use super::select::Leader;
 use super::{Emitted, Program, Stubs};
@@ -145,13 +144,15 @@ fn is_division(op: BinaryOp) -> bool {
     matches!(op, Div | Mod | SDiv | SMod)
 }
 
-/// Translates a program. `None` if it has gigabytes of code.
-pub(super) fn emit(program: &Program, stubs: &Stubs) -> Option<Emitted> {
+/// Translates a program.
+pub(super) fn emit(program: &Program, stubs: &Stubs) -> Emitted {
+    let (emitted, all_reach) = translate(program, stubs, Jumps::ShortWhereBoundsSay);
     // A short jump that does not reach would lead anywhere: should a bound be wrong, no jump is short.
-    [Jumps::ShortWhereBoundsSay, Jumps::Long].into_iter().find_map(|jumps| translate(program, stubs, jumps))
+    if all_reach { emitted } else { translate(program, stubs, Jumps::Long).0 }
 }
 
-fn translate(program: &Program, stubs: &Stubs, jumps: Jumps) -> Option<Emitted> {
+/// The code, and whether all short jumps reach what they lead to.
+fn translate(program: &Program, stubs: &Stubs, jumps: Jumps) -> (Emitted, bool) {
     let slots = program.insts.len();
     let mut emitter = Emitter {
         jumps,
@@ -212,8 +213,7 @@ impl Emitter<'_> {
         if let Ok(index) = program.functions.binary_search(&(slot as u32)) {
             self.align(LOOP_ALIGNMENT);
             self.entries.push(self.asm.position() as u32);
-            // If the program calls it, it is a function like any other.
-            let main = index == 0 && !calls_function(program, slot as u32);
+            let main = index == 0 && !program.calls_main();
             self.frame = Frame::new(main, &program.usage[index], program.frames);
             self.enter();
         }
@@ -350,8 +350,9 @@ impl Emitter<'_> {
         self.fixups.push(Fixup { at, len, to });
     }
 
-    fn finish(mut self) -> Option<Emitted> {
+    fn finish(mut self) -> (Emitted, bool) {
         let end = self.end_stub();
+        let mut all_reach = true;
         for Fixup { at, len, to } in std::mem::take(&mut self.fixups) {
             let target = match to {
                 Landing::Slot(slot) => self.offsets[slot as usize],
@@ -359,15 +360,12 @@ impl Emitter<'_> {
                 Landing::End => end,
             };
             let displacement = i64::from(target) - i64::from(at) - i64::from(len);
-            let reaches =
-                if len == 1 { i8::try_from(displacement).is_ok() } else { i32::try_from(displacement).is_ok() };
-            debug_assert!(reaches, "jump of {displacement} bytes by {len}");
-            if !reaches {
-                return None;
-            }
+            let reaches = len > 1 || i8::try_from(displacement).is_ok();
+            debug_assert!(reaches, "jump of {displacement} bytes is no short one");
+            all_reach &= reaches;
             self.asm.patch(at as usize, displacement as i32, len.into());
         }
-        Some(Emitted { code: self.asm.finish(), offsets: self.offsets, entries: self.entries })
+        (Emitted { code: self.asm.finish(), offsets: self.offsets, entries: self.entries }, all_reach)
     }
 
     fn entry(&self, slot: u32) -> u32 {
@@ -384,10 +382,6 @@ impl Emitter<'_> {
         }
         at
     }
-}
-
-fn calls_function(program: &Program, slot: u32) -> bool {
-    program.calls.iter().any(|call| matches!(call, Call::Function { slot: called } if *called == slot))
 }
 
 /// For each slot, at most how many bytes its code and that of all after it take.
