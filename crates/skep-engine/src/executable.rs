@@ -154,8 +154,7 @@ impl Executable {
         linker: &mut dyn Linker,
         options: &CompileOptions,
     ) -> Result<Self, LinkError> {
-        let decoded = skep_isa::decode_program(slots)?;
-        let insns: Vec<_> = decoded.into_iter().map(|(slot, insn)| (slot as u32, insn)).collect();
+        let insns = jit::decode(slots)?;
         let (slots, facts, frames) = (slots.len(), Facts::default(), Frames::Lent);
         let request = Request { insns: &insns, slots, facts, frames, zeroed: true, options };
         let compiled = jit::compile(&request, |slot| self.stack_of(slot), linker)?;

@@ -78,8 +78,7 @@ mod tests {
         let text = "first:\nif r1 == 0 goto over\ngoto middle\nover:\nr2 = 1\nmiddle:\nr2 += 1\nif r2 > 9 goto first\n\
                     if r3 > 9 goto second\nr0 = 0\nexit\nsecond:\nr4 += 1\ngoto pc-9\n";
         let slots = skep_isa::text::assemble(text).expect("the text assembles");
-        let insns: Vec<_> = skep_isa::decode_program(&slots).expect("it decodes");
-        let insns: Vec<_> = insns.into_iter().map(|(slot, insn)| (slot as u32, insn)).collect();
+        let insns = crate::jit::decode(&slots).expect("it decodes");
         let mut selected = select(&insns, slots.len(), Facts::default(), &mut References(|_| None)).expect("selected");
         let jump = slots.len() - 1;
         assert_eq!((selected.insts[jump], selected.insts[1]), (Inst::Jump { target: 1 }, Inst::Jump { target: 3 }));

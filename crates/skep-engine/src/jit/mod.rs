@@ -57,7 +57,7 @@ use code_memory::{CodeMemory, CodeMemoryError};
 use inst::{Inst, Registers};
 use liveness::Liveness;
 use select::{Leader, Selected};
-use skep_isa::Insn;
+use skep_isa::{DecodeError, Insn, Slot};
 use symbols::{Noting, Symbols};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use unsupported as back_end;
@@ -249,6 +249,15 @@ pub(crate) struct Request<'r> {
     /// Frames are zero at the beginning.
     pub(crate) zeroed: bool,
     pub(crate) options: &'r CompileOptions,
+}
+
+/// The instructions of a program, each with its slot.
+///
+/// # Errors
+/// What does not decode.
+pub(crate) fn decode(slots: &[Slot]) -> Result<Vec<(u32, Insn)>, DecodeError> {
+    // `MAX_SLOTS` is far below `u32::MAX`; selection refuses more.
+    skep_isa::instructions(slots).map(|insn| insn.map(|(slot, insn)| (slot as u32, insn))).collect()
 }
 
 /// Compiles a program.

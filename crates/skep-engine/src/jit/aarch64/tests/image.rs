@@ -14,7 +14,7 @@ use super::super::{Features, build_stubs, emit_for};
 use crate::compile_options::CompileOptions;
 use crate::executable::LinkError;
 use crate::jit::native;
-use crate::jit::{Facts, Frames, Request, Stubs, translate};
+use crate::jit::{Facts, Frames, Request, Stubs, decode, translate};
 use crate::machine::Machine;
 use crate::stack::Chunk;
 use skep_isa::Slot;
@@ -92,8 +92,10 @@ pub(super) fn build(cases: &[Case<'_>], setting: Setting) -> Result<Vec<u8>, Lin
     let mut entries = Vec::new();
     let options = CompileOptions { blind: setting.blind, ..CompileOptions::default() };
     for case in cases {
+        let insns = decode(case.slots)?;
         let request = Request {
-            slots: case.slots,
+            insns: &insns,
+            slots: case.slots.len(),
             facts: Facts::default(),
             frames: setting.frames,
             zeroed: true,

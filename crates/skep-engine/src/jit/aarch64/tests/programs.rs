@@ -11,7 +11,7 @@ use super::generator::{self, AfterCalls, MEMORY_BYTES, Random};
 use super::image::{self, Addresses, Case, Outcome, Setting};
 use crate::environment::{Environment, Fault};
 use crate::executable::Executable;
-use crate::jit::{Facts, Frames, Request, translate};
+use crate::jit::{Facts, Frames, Request, decode, translate};
 use crate::machine::Machine;
 use crate::memory::Region;
 use crate::run::Sandbox;
@@ -263,8 +263,9 @@ fn frames_of_any_size_are_zero_at_the_beginning() {
 fn code_for_the_engine_calls_the_engine() {
     let slots = [insn(0x85, 0, 0, 5), insn(0x95, 0, 0, 0)];
     let options = crate::compile_options::CompileOptions::default();
-    let request =
-        Request { slots: &slots, facts: Facts::default(), frames: Frames::Native, zeroed: true, options: &options };
+    let insns = decode(&slots).expect("two instructions");
+    let (slots, facts, frames) = (slots.len(), Facts::default(), Frames::Native);
+    let request = Request { insns: &insns, slots, facts, frames, zeroed: true, options: &options };
     let program = translate(&request, |_| 0, &mut super::Nothing).expect("the program links");
     let stubs = super::stubs_at([0x1000, 0x2000, 0x3000]);
     let code = super::super::emit(&program, &stubs).code;
