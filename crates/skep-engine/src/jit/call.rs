@@ -9,6 +9,7 @@ use crate::direct::Direct;
 
 /// What is called and how.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::enum_variant_names, reason = "a tail call is called so")]
 pub(crate) enum Call {
     /// A helper through the environment.
     Helper { id: u32 },

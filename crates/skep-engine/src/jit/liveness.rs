@@ -170,7 +170,7 @@ impl Walk {
 /// `x &= y; if x == 0 …` where x is not needed any more: a test that leaves x alone.
 fn test_in_place(selected: &mut Selected, after: &[Registers]) {
     let mut previous: Option<usize> = None;
-    for slot in 0..selected.insts.len() {
+    for (slot, after) in after.iter().enumerate() {
         if selected.leaders[slot] != Leader::No {
             previous = None;
         }
@@ -179,7 +179,7 @@ fn test_in_place(selected: &mut Selected, after: &[Registers]) {
             && let Inst::Binary { op: BinaryOp::And, width: masked, dst, src } = selected.insts[before]
             && test.right == Source::Imm(0)
             && dst == test.left
-            && !after[slot].contains(dst)
+            && !after.contains(dst)
             && src != Source::Reg(dst)
             && let Some(condition) = bits(test.condition)
         {

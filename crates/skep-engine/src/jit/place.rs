@@ -171,10 +171,10 @@ impl Order {
             let at = insts.len();
             match *piece {
                 Piece::Code { start, end } => {
-                    for slot in start..end {
-                        moved_to[slot] = (at + slot - start) as u32;
-                        origin.push(slot as u32);
+                    for (distance, place) in moved_to[start..end].iter_mut().enumerate() {
+                        *place = (at + distance) as u32;
                     }
+                    origin.extend(start as u32..end as u32);
                     insts.extend_from_slice(&selected.insts[start..end]);
                 }
                 Piece::Dropped { slot } => moved_to[slot] = at as u32,

@@ -214,10 +214,10 @@ impl UserKernel {
     /// The verdict; in the paranoid mode with what is claimed of the program, unless that is too much.
     fn verify(&self, request: &Request, log_level: u32) -> (Result<Verified, Box<Rejection>>, Option<Arc<Claims>>) {
         if self.config.mode != Mode::Paranoid {
-            let verdict = self.as_verifier_sees(request, log_level, |program, options| verify(program, options));
+            let verdict = self.as_verifier_sees(request, log_level, verify);
             return (verdict.map_err(Box::new), None);
         }
-        match self.as_verifier_sees(request, log_level, |program, options| Claims::of(program, options)) {
+        match self.as_verifier_sees(request, log_level, Claims::of) {
             Ok((verified, claims)) => {
                 (Ok(verified), Some(claims).filter(|c| c.extent() != Extent::Nothing).map(Arc::new))
             }

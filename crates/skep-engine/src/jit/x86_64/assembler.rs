@@ -378,13 +378,13 @@ impl Assembler {
     pub(super) fn nops(&mut self, mut len: usize) {
         const LONG: [(u64, usize); 8] = [
             (0x90, 1),
-            (0x90_66, 2),
-            (0x00_1f0f, 3),
-            (0x00_401f0f, 4),
-            (0x00_0044_1f0f, 5),
-            (0x0000_441f_0f66, 6),
-            (0x801f_0f, 7),
-            (0x84_1f0f, 8),
+            (0x9066, 2),
+            (0x0000_1f0f, 3),
+            (0x0040_1f0f, 4),
+            (0x0044_1f0f, 5),
+            (0x441f_0f66, 6),
+            (0x0080_1f0f, 7),
+            (0x0084_1f0f, 8),
         ];
         while len > 0 {
             let (bits, size) = LONG[len.min(8) - 1];

@@ -139,9 +139,9 @@ impl Emitter<'_> {
         let done_too = minus_one.map(|jump| {
             self.asm.land(jump);
             if keeps(op) {
-                self.asm.zero(gpr(dst))
+                self.asm.zero(gpr(dst));
             } else {
-                self.negate(width, dst)
+                self.negate(width, dst);
             }
             self.asm.short_jump(None)
         });
@@ -180,9 +180,9 @@ impl Emitter<'_> {
             _ => (6, Gpr::RAX),
         };
         if extension == 7 {
-            self.asm.sign_into_rdx(wide)
+            self.asm.sign_into_rdx(wide);
         } else {
-            self.asm.zero(Gpr::RDX)
+            self.asm.zero(Gpr::RDX);
         }
         self.asm.rr(Opcode::one(0xf7), wide, extension, divisor);
         if dst != result {
