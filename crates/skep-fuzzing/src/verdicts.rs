@@ -8,7 +8,7 @@ use crate::setting::facts;
 use skep_abi::errno::Errno;
 use skep_btf::{Btf, Kind};
 use skep_kernel::Kernel;
-use skep_verifier::{MapFacts, Options, Program, ProgramBtf, verify};
+use skep_verifier::{LogLevel, MapFacts, Options, Program, ProgramBtf, verify};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -98,6 +98,15 @@ impl Judges {
 
     /// Our verdict.
     pub fn ours(&self, candidate: &Candidate) -> Verdict {
+        self.ours_at(candidate, LogLevel::empty()).0
+    }
+
+    /// Our verdict, with a log that shows every path.
+    pub fn ours_loudly(&self, candidate: &Candidate) -> (Verdict, String) {
+        self.ours_at(candidate, LogLevel::STATES)
+    }
+
+    fn ours_at(&self, candidate: &Candidate, log_level: LogLevel) -> (Verdict, String) {
         let functions = self.functions.of(&candidate.slots);
         let btf = ProgramBtf { btf: self.functions.btf(), functions: &functions, lines: &[] };
         let program = Program {
@@ -105,10 +114,10 @@ impl Judges {
             btf: (functions.len() > 1).then_some(btf),
             ..Program::new("fuzz", candidate.program_type, &candidate.slots)
         };
-        let options = Options { kernel_btf: self.btf.as_ref(), ..Options::default() };
+        let options = Options { kernel_btf: self.btf.as_ref(), log_level, ..Options::default() };
         match verify(&program, &options) {
-            Ok(_) => Verdict::Accepted,
-            Err(rejection) => Verdict::Refused(rejection.message),
+            Ok(verified) => (Verdict::Accepted, verified.log().to_owned()),
+            Err(rejection) => (Verdict::Refused(rejection.message), rejection.log),
         }
     }
 
