@@ -43,7 +43,8 @@ struct Known {
     why: &'static str,
 }
 
-/// How Linux says that a program is too much for it, which does not mean that anything is wrong with it.
+/// How Linux says that it has reached a limit: of processed instructions, or of branches that wait. It has found nothing
+/// wrong by then.
 const GIVES_UP: &[&str] = &["BPF program is too large.", "The sequence of "];
 
 const KNOWN: &[Known] = &[
@@ -53,7 +54,7 @@ const KNOWN: &[Known] = &[
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseAccept(reason) if GIVES_UP.iter().any(|start| reason.starts_with(start))),
-        why: "Linux gives up: states that differ in what divisions and calls lose meet here, and not there",
+        why: "Linux gives up at a limit, with nothing found wrong; all paths were seen here, within the same limits",
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
