@@ -178,7 +178,7 @@ mod tests {
 
     fn of(text: &str) -> Vec<u32> {
         let slots = skep_isa::text::assemble(text).expect("assembles");
-        let code = Code::new(&slots, None, true).ok().expect("well-formed");
+        let code = Code::new(&slots, None, true).expect("well-formed");
         components(&code, &|insn| matches!(insn, Insn::Call(_)))
     }
 
