@@ -128,11 +128,11 @@ pub(crate) fn claims(range: &Range, runs: u32, with_linux: bool) -> Result<ExitC
     let mut kernels = Kernels::new(with_linux)?;
     let mut findings = Findings::new(range.clone());
     let mut counts = Counts::default();
-    let mut done = 0;
+    let mut done = 0_u64;
     for seed in range.seed..range.seed + range.count {
         let candidate = program(seed);
         done += 1;
-        if done % PROGRAMS_PER_KERNEL == 0 {
+        if done.is_multiple_of(PROGRAMS_PER_KERNEL) {
             kernels = Kernels::new(with_linux)?;
         }
         let wrong = kernels.judge(&candidate, seed, runs, &mut counts)?;
@@ -144,7 +144,7 @@ pub(crate) fn claims(range: &Range, runs: u32, with_linux: bool) -> Result<ExitC
                 break;
             }
         }
-        if done % 50_000 == 0 {
+        if done.is_multiple_of(50_000) {
             findings.report(&counts.text(runs), done);
         }
     }

@@ -94,6 +94,9 @@ enum Command {
     Show {
         /// The seed.
         seed: u64,
+        /// With our verifier's log in place of Linux's.
+        #[arg(long)]
+        skep: bool,
     },
     /// Show what is said of a program in a file: as in `tests/verifier`, with the maps of the fuzzer.
     Judge {
@@ -102,6 +105,9 @@ enum Command {
         /// Its type.
         #[arg(long, default_value = "sched_cls")]
         program_type: String,
+        /// With our verifier's log in place of Linux's.
+        #[arg(long)]
+        skep: bool,
     },
 }
 
@@ -156,27 +162,29 @@ fn verdicts(range: Range, effort: u64) -> Result<ExitCode, Failure> {
     Ok(findings.outcome())
 }
 
-fn show(seed: u64) -> Result<ExitCode, Failure> {
+fn show(seed: u64, skep: bool) -> Result<ExitCode, Failure> {
     let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
     let candidate = program(seed, judges.iterator());
-    judge(&judges, &candidate);
+    judge(&judges, &candidate, skep);
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_file(file: &Path, program_type: &str) -> Result<ExitCode, Failure> {
+fn show_file(file: &Path, program_type: &str, skep: bool) -> Result<ExitCode, Failure> {
     let judges = Judges::new(LinuxKernel::open()?).map_err(|errno| errno.to_string())?;
     let slots = case::assemble(&std::fs::read_to_string(file)?)?;
     let program_type = ProgramType::from_name(program_type).ok_or("no such program type")?;
-    judge(&judges, &Candidate { program_type, slots });
+    judge(&judges, &Candidate { program_type, slots }, skep);
     Ok(ExitCode::SUCCESS)
 }
 
-fn judge(judges: &Judges, candidate: &Candidate) {
+/// Prints the program, one verifier's log of all its paths, and both verdicts.
+fn judge(judges: &Judges, candidate: &Candidate, skep: bool) {
     println!("{}", case::listing(&candidate.slots));
     let mut log = vec![0; 1 << 22];
     let theirs = judges.linux().load_loudly(candidate, &mut log).map(|_| "accepts");
-    println!("{}", String::from_utf8_lossy(&log).trim_end_matches('\0'));
-    println!("Skep {:?}\nLinux {theirs:?}", judges.ours(candidate));
+    let (ours, our_log) = judges.ours_loudly(candidate);
+    println!("{}", if skep { our_log.into() } else { String::from_utf8_lossy(&log) }.trim_end_matches('\0'));
+    println!("Skep {ours:?}\nLinux {theirs:?}");
 }
 
 fn main() -> ExitCode {
@@ -187,8 +195,8 @@ fn main() -> ExitCode {
         Command::Sequences { range } => compare::sequences(&range),
         #[cfg(feature = "planted-bugs")]
         Command::Planted { range, runs, fault } => planted::planted(&range, runs, fault.as_deref()),
-        Command::Show { seed } => show(seed),
-        Command::Judge { file, program_type } => show_file(&file, &program_type),
+        Command::Show { seed, skep } => show(seed, skep),
+        Command::Judge { file, program_type, skep } => show_file(&file, &program_type, skep),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("skep-fuzzing: {error}");

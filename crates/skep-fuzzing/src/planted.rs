@@ -40,7 +40,7 @@ pub(crate) fn planted(range: &Range, runs: u32, only: Option<&str>) -> Result<Ex
 fn find(range: &Range, runs: u32) -> Result<Option<Found>, Failure> {
     let mut witness = None;
     for (after, seed) in (1..=range.count).zip(range.seed..) {
-        if after % PROGRAMS_PER_KERNEL == 0 {
+        if after.is_multiple_of(PROGRAMS_PER_KERNEL) {
             witness = None;
         }
         let witness = match &mut witness {

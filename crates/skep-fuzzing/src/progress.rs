@@ -40,7 +40,7 @@ impl Progress {
             return;
         }
         self.bar.set_position(done);
-        if done % 256 == 0 {
+        if done.is_multiple_of(256) {
             self.bar.set_message(format!("{findings} findings"));
         }
     }

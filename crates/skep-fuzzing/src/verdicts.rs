@@ -8,7 +8,7 @@ use crate::setting::facts;
 use skep_abi::errno::Errno;
 use skep_btf::{Btf, Kind};
 use skep_kernel::Kernel;
-use skep_verifier::{MapFacts, Options, Program, ProgramBtf, verify};
+use skep_verifier::{LogLevel, MapFacts, Options, Program, ProgramBtf, verify};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,7 +43,8 @@ struct Known {
     why: &'static str,
 }
 
-/// How Linux says that a program is too much for it, which does not mean that anything is wrong with it.
+/// How Linux says that it has reached a limit: of processed instructions, or of branches that wait. It has found nothing
+/// wrong by then.
 const GIVES_UP: &[&str] = &["BPF program is too large.", "The sequence of "];
 
 const KNOWN: &[Known] = &[
@@ -53,7 +54,7 @@ const KNOWN: &[Known] = &[
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseAccept(reason) if GIVES_UP.iter().any(|start| reason.starts_with(start))),
-        why: "Linux gives up: states that differ in what divisions and calls lose meet here, and not there",
+        why: "Linux gives up at a limit, with nothing found wrong; all paths were seen here, within the same limits",
     },
     Known {
         applies: |c| matches!(c, Comparison::FalseReject(reason) if reason.contains("_or_null expected=fp")),
@@ -98,6 +99,15 @@ impl Judges {
 
     /// Our verdict.
     pub fn ours(&self, candidate: &Candidate) -> Verdict {
+        self.ours_at(candidate, LogLevel::empty()).0
+    }
+
+    /// Our verdict, with a log that shows every path.
+    pub fn ours_loudly(&self, candidate: &Candidate) -> (Verdict, String) {
+        self.ours_at(candidate, LogLevel::STATES)
+    }
+
+    fn ours_at(&self, candidate: &Candidate, log_level: LogLevel) -> (Verdict, String) {
         let functions = self.functions.of(&candidate.slots);
         let btf = ProgramBtf { btf: self.functions.btf(), functions: &functions, lines: &[] };
         let program = Program {
@@ -105,10 +115,10 @@ impl Judges {
             btf: (functions.len() > 1).then_some(btf),
             ..Program::new("fuzz", candidate.program_type, &candidate.slots)
         };
-        let options = Options { kernel_btf: self.btf.as_ref(), ..Options::default() };
+        let options = Options { kernel_btf: self.btf.as_ref(), log_level, ..Options::default() };
         match verify(&program, &options) {
-            Ok(_) => Verdict::Accepted,
-            Err(rejection) => Verdict::Refused(rejection.message),
+            Ok(verified) => (Verdict::Accepted, verified.log().to_owned()),
+            Err(rejection) => (Verdict::Refused(rejection.message), rejection.log),
         }
     }
 

@@ -6,6 +6,7 @@
 //! ended inside a loop may still pass what they learn through it.
 
 use crate::domain::state::{CheckpointId, MAX_FRAMES, State};
+use crate::loops::{LoopId, Loops};
 use std::collections::HashMap;
 
 /// A kept state.
@@ -18,6 +19,8 @@ pub(crate) struct Checkpoint {
     pub(crate) branches: u32,
     /// The outermost kept state that was incomplete when a path from here ended at it, or at something inside it.
     loop_entry: Option<CheckpointId>,
+    /// The loop that the state is in.
+    pub(crate) in_loop: Option<LoopId>,
     /// Paths that ended here before it was complete: where they came from, and what they had written since then.
     pub(crate) followers: Vec<(Option<CheckpointId>, [u64; MAX_FRAMES])>,
     pub(crate) hits: u32,
@@ -43,6 +46,7 @@ pub(crate) struct Checkpoints {
     list: Vec<Checkpoint>,
     /// The newest of each place.
     newest: HashMap<Place, CheckpointId>,
+    pub(crate) loops: Loops,
     /// Instructions and jumps processed when the last state was kept.
     pub(crate) processed: u32,
     pub(crate) jumps: u32,
@@ -58,6 +62,7 @@ impl Checkpoints {
     pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.newest.clear();
+        self.loops.clear();
         self.alive = 0;
     }
 
@@ -67,13 +72,15 @@ impl Checkpoints {
     }
 
     /// Keeps a state, which is its own parent from then on.
-    pub(crate) fn keep(&mut self, state: &mut State) {
+    pub(crate) fn keep(&mut self, components: &[u32], state: &mut State) {
         let id = CheckpointId(self.list.len() as u32);
+        let in_loop = self.loops.enter(components, state, id);
         self.list.push(Checkpoint {
             state: state.clone(),
             read: [0; MAX_FRAMES],
             branches: 1,
             loop_entry: None,
+            in_loop,
             followers: Vec::new(),
             hits: 0,
             misses: 0,
@@ -142,6 +149,9 @@ impl Checkpoints {
                 return;
             }
             parent = checkpoint.state.parent;
+            if let Some(in_loop) = checkpoint.in_loop {
+                self.loops.complete(in_loop, id);
+            }
             self.release_if_done(id);
         }
     }
@@ -157,6 +167,11 @@ impl Checkpoints {
             at = checkpoint.loop_entry;
         }
         None
+    }
+
+    /// Whether states of the loop that a state is in may still learn from each other.
+    pub(crate) fn is_in_open_loop(&self, id: CheckpointId) -> bool {
+        self.get(id).and_then(|kept| kept.in_loop).is_some_and(|in_loop| self.loops.is_open(in_loop))
     }
 
     /// Records that `slots` of `frame` were read on the path that came from `from`, having written `written`.

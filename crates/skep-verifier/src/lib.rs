@@ -36,6 +36,7 @@ mod fast_call;
 mod fixup;
 mod input;
 mod liveness;
+mod loops;
 mod map_table;
 mod modules;
 mod object_types;

@@ -235,10 +235,12 @@ mod hooks {
                 x.bits = x.bits.and(KnownBits::constant(!clear));
                 x.synchronise();
             }
-            Fault::UnequalRemovesTwo if condition == Condition::Ne && holds => {
-                if b.as_constant() == Some(a.umin) && x.umin < x.umax {
-                    x.umin += 1;
-                }
+            Fault::UnequalRemovesTwo
+                if (condition, holds) == (Condition::Ne, true)
+                    && b.as_constant() == Some(a.umin)
+                    && x.umin < x.umax =>
+            {
+                x.umin += 1;
             }
             Fault::BranchesExchanged => return refine(condition, width, !holds, a, b),
             _ => {}

@@ -7,6 +7,7 @@
 //! state is not complete (a loop), what it records later is passed on too, and until the loop is complete states
 //! inside are compared by ranges alone.
 
+use crate::check::kfunc_signature::KfuncTable;
 use crate::domain::register::Register;
 use crate::domain::state::{CallbackKind, CheckpointId, MAX_FRAMES, State};
 use crate::equivalence::{Comparison, Exactness, identical, same_calls};
@@ -14,10 +15,11 @@ use crate::planted::{Fault, is_planted};
 use crate::reason::Reason;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::Names;
+use crate::tables;
 use crate::verifier::Verifier;
 use skep_abi::helper::HelperFlags;
 use skep_abi::kfunc::KfuncFlags;
-use skep_isa::Insn;
+use skep_isa::{CallTarget, Insn};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -88,14 +90,7 @@ impl Verifier<'_> {
     }
 
     fn calls_back(&self, slot: usize) -> bool {
-        match self.code.get(slot) {
-            Some(Insn::Call(skep_isa::CallTarget::Helper(id))) => {
-                let helper = u32::try_from(*id).ok().and_then(crate::tables::helper);
-                helper.is_some_and(|h| h.callback.is_some() && !h.flags.contains(HelperFlags::ASYNC_CALLBACK))
-            }
-            Some(insn) => self.kfuncs.calls_back(insn),
-            None => false,
-        }
+        self.code.get(slot).is_some_and(|insn| calls_back(insn, &self.kfuncs))
     }
 
     fn iterates(&self, slot: usize) -> bool {
@@ -109,8 +104,10 @@ impl Verifier<'_> {
         if old.branches > 0 {
             return self.compare_in_loop(id, state, forced, recent);
         }
-        let open = self.exploration.checkpoints.incomplete_loop(id);
-        let exactness = if open.is_some() { Exactness::Within } else { Exactness::Relevant };
+        let checkpoints = &self.exploration.checkpoints;
+        let open = checkpoints.incomplete_loop(id);
+        let ranges_alone = open.is_some() || checkpoints.is_in_open_loop(id);
+        let exactness = if ranges_alone { Exactness::Within } else { Exactness::Relevant };
         if self.covers(id, state, exactness) {
             self.inherit(id, state, open);
             return Ok(Verdict::Covered);
@@ -199,6 +196,9 @@ impl Verifier<'_> {
         let (read, old_state) = (old.read, old.state.clone());
         if open.is_some() {
             old.followers.push((state.parent, state.written));
+            if let Some(in_loop) = old.in_loop {
+                checkpoints.loops.returned(in_loop);
+            }
         }
         let read = if is_planted(Fault::ReadsStopAtCovered) { [0; MAX_FRAMES] } else { read };
         for (frame, read) in read.into_iter().enumerate().take(state.frames.len()) {
@@ -234,7 +234,7 @@ impl Verifier<'_> {
     fn keep(&mut self, state: &mut State) {
         state.separate_origins(&mut self.values);
         let checkpoints = &mut self.exploration.checkpoints;
-        checkpoints.keep(state);
+        checkpoints.keep(&self.components, state);
         if let Some(observer) = &mut self.observer {
             observer.kept(state.slot);
         }
@@ -278,6 +278,17 @@ impl Verifier<'_> {
             at = checkpoint.state.parent;
         }
         None
+    }
+}
+
+/// Whether a call goes through a function of the program any number of times before it returns.
+pub(crate) fn calls_back(insn: &Insn, kfuncs: &KfuncTable) -> bool {
+    match insn {
+        Insn::Call(CallTarget::Helper(id)) => {
+            let helper = u32::try_from(*id).ok().and_then(tables::helper);
+            helper.is_some_and(|h| h.callback.is_some() && !h.flags.contains(HelperFlags::ASYNC_CALLBACK))
+        }
+        insn => kfuncs.calls_back(insn),
     }
 }
 

@@ -15,10 +15,12 @@ use crate::fast_call::FastCalls;
 use crate::fixup::call_site::{Agreed, CallKnowledge};
 use crate::input::{Capabilities, Options, Program};
 use crate::liveness::live_registers;
+use crate::loops::components;
 use crate::map_table::MapTable;
 use crate::object_types::ObjectTypes;
 use crate::observe::Observer;
 use crate::output::BufferUse;
+use crate::prune::calls_back;
 use crate::refusal::{Check, EINVAL, Refusal};
 use crate::report::{Log, Names};
 use crate::stack_depth::is_tail_call;
@@ -72,6 +74,8 @@ pub(crate) struct Verifier<'a> {
     /// Subprograms that helpers call back.
     pub(crate) callbacks: BTreeSet<usize>,
     pub(crate) live: Vec<RegSet>,
+    /// The loop that each slot is in.
+    pub(crate) components: Vec<u32>,
     pub(crate) values: Values,
     pub(crate) facts: Vec<SlotFacts>,
     pub(crate) exploration: Exploration,
@@ -137,6 +141,7 @@ impl<'a> Verifier<'a> {
         let signatures = Signatures::new(program.btf.as_ref(), &code);
         Ok(Verifier {
             live: live_registers(&code, &arguments),
+            components: components(&code, &|insn| calls_back(insn, &kfuncs)),
             maps: MapTable::new(program, options.kernel_btf),
             objects: ObjectTypes::default(),
             values: Values::new(),

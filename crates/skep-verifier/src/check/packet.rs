@@ -39,7 +39,7 @@ impl Verifier<'_> {
             "invalid access to packet, off={offset} size={size}, R{number}(id={},off={offset},r={range})",
             base.id
         );
-        let region = Region { name: "packet", bytes: range.into() };
+        let region = Region { name: "packet", bytes: range };
         Err(Refusal::new(EACCES, format!("R{number} offset is outside of the {}", region.name))
             .of(Reason::PacketBound)
             .after(line))

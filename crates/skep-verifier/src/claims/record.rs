@@ -25,8 +25,11 @@ pub(super) struct Recorder {
     /// The frames of the last state, and what is kept of them: most of them are those of the next one, too.
     last: Vec<(Rc<Frame>, Arc<Contents>)>,
     /// The stacks of these frames.
-    stacks: Vec<(Rc<Vec<StackSlot>>, Arc<[StackSlot]>)>,
+    stacks: Vec<KeptStack>,
 }
+
+/// A stack of the exploration, and the copy that is kept of it.
+type KeptStack = (Rc<Vec<StackSlot>>, Arc<[StackSlot]>);
 
 /// What a function invocation holds.
 #[derive(Debug)]
