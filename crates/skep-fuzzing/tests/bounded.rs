@@ -2,7 +2,7 @@
 
 use skep_fuzzing::case::listing;
 use skep_fuzzing::choices::Seeded;
-use skep_fuzzing::engines::{Comparison, Engines};
+use skep_fuzzing::engines::{self, Engines};
 use skep_fuzzing::generate::{random_program, safe_program};
 use skep_fuzzing::soundness::{BUDGET, Testimony, Witness};
 use skep_fuzzing::verdicts::{Comparison, Judges};
@@ -29,14 +29,14 @@ fn what_is_claimed_of_accepted_programs_holds() {
 
 #[test]
 fn all_engines_compute_the_same() {
-    let engines = Engines::new(BUDGET).expect("maps of our own kernels");
+    let all = Engines::new(BUDGET).expect("maps of our own kernels");
     let mut same = 0;
     for seed in 0..PROGRAMS {
         let candidate = safe_program(&mut Seeded::new(seed), None);
-        match engines.compare(&candidate, seed, 2).expect("maps that can be filled") {
-            Comparison::Same => same += 1,
-            Comparison::Refused | Comparison::TooLong | Comparison::Unclear => {}
-            Comparison::Different(what) => panic!("seed {seed}: {what}\n{}", listing(&candidate.slots)),
+        match all.compare(&candidate, seed, 2).expect("maps that can be filled") {
+            engines::Comparison::Same => same += 1,
+            engines::Comparison::Refused | engines::Comparison::TooLong | engines::Comparison::Unclear => {}
+            engines::Comparison::Different(what) => panic!("seed {seed}: {what}\n{}", listing(&candidate.slots)),
         }
     }
     assert!(same * 2 > PROGRAMS, "only {same} of {PROGRAMS} programs are compared: the test shows little");
