@@ -5,8 +5,7 @@ use std::fs;
 use crate::process::{Error, Step, root};
 
 /// What the crate `skep-fuzzing` runs: random programs whose verdicts are compared with those of the running Linux, whose
-/// results are compared between the engines, and
-/// whose runs are held against what the verifier claims.
+/// runs are held against what the verifier claims, and whose results are compared between the engines.
 const PROGRAMS: &[&str] = &["verdicts", "claims", "engines", "sequences", PLANTED];
 
 /// Plants faults in the verifier and says after how many programs `claims` finds them.

@@ -9,7 +9,7 @@ use skep_fuzzing::engines::{sequence_difference, sequence_fault};
 use skep_fuzzing::sequences::sequence;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn all_engines_compute_the_same(choices in prop::collection::vec(any::<u8>(), 0..1200), seed: u64) {

@@ -2,8 +2,9 @@
 
 use skep_fuzzing::case::listing;
 use skep_fuzzing::choices::Seeded;
-use skep_fuzzing::generate::random_program;
-use skep_fuzzing::soundness::{Testimony, Witness};
+use skep_fuzzing::engines::{self, Engines};
+use skep_fuzzing::generate::{random_program, safe_program};
+use skep_fuzzing::soundness::{BUDGET, Testimony, Witness};
 use skep_fuzzing::verdicts::{Comparison, Judges};
 use skep_linux::LinuxKernel;
 
@@ -24,6 +25,21 @@ fn what_is_claimed_of_accepted_programs_holds() {
     }
     // The generator must not drift to where nothing is accepted.
     assert!(ran * 6 > PROGRAMS, "only {ran} of {PROGRAMS} programs are accepted: the test shows nothing");
+}
+
+#[test]
+fn all_engines_compute_the_same() {
+    let all = Engines::new(BUDGET).expect("maps of our own kernels");
+    let mut same = 0;
+    for seed in 0..PROGRAMS {
+        let candidate = safe_program(&mut Seeded::new(seed), None);
+        match all.compare(&candidate, seed, 2).expect("maps that can be filled") {
+            engines::Comparison::Same => same += 1,
+            engines::Comparison::Refused | engines::Comparison::TooLong | engines::Comparison::Unclear => {}
+            engines::Comparison::Different(what) => panic!("seed {seed}: {what}\n{}", listing(&candidate.slots)),
+        }
+    }
+    assert!(same * 2 > PROGRAMS, "only {same} of {PROGRAMS} programs are compared: the test shows little");
 }
 
 #[test]

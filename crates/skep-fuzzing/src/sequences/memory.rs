@@ -109,7 +109,7 @@ impl<C: Choices> Generator<'_, C> {
             if self.choices.once_in(24) {
                 self.access();
             }
-            let by = (weight * u32::from(unit.bits()) & (width.bits() - 1)) as i32;
+            let by = ((weight * u32::from(unit.bits())) & (width.bits() - 1)) as i32;
             if by != 0 || self.choices.once_in(8) {
                 push!(self, alu(BinaryOp::Lsh, width, dst, Operand::Imm(by)));
             }
