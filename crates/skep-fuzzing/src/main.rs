@@ -149,8 +149,7 @@ impl Findings {
 }
 
 fn verdicts(range: Range, effort: u64) -> Result<ExitCode, Failure> {
-    let judges =
-        || Ok::<_, String>(Judges::new(LinuxKernel::open().map_err(|e| e.to_string())?).map_err(|e| e.to_string())?);
+    let judges = || Judges::new(LinuxKernel::open().map_err(|e| e.to_string())?).map_err(|e| e.to_string());
     let Range { count, seed, findings, .. } = range;
     let search = Search { seed, count, findings, effort: Duration::from_secs(effort) };
     let tally = search.run(judges)?;
