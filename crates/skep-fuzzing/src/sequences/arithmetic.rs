@@ -2,7 +2,7 @@
 
 use super::{BASE, Generator, OPS, alu, mov};
 use crate::choices::Choices;
-use skep_isa::{BinaryOp, Insn, Operand, Size, SwapKind, Width};
+use skep_isa::{BinaryOp, Condition, Insn, Operand, Size, SwapKind, Width};
 
 impl<C: Choices> Generator<'_, C> {
     /// Any operation.
@@ -91,6 +91,7 @@ impl<C: Choices> Generator<'_, C> {
             self,
             match test {
                 Insn::JumpIf { condition, width, .. } => {
+                    let condition = self.choices.one_of(&[condition, Condition::Eq, Condition::Ne]);
                     Insn::JumpIf { condition, width, dst, src: Operand::Imm(imm), offset: 0 }
                 }
                 other => other,
