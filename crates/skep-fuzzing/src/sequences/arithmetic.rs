@@ -1,8 +1,8 @@
 //! Arithmetic: what is looked through, joined, and taken for something else.
 
-use super::{Generator, OPS, alu, mov};
+use super::{BASE, Generator, OPS, alu, mov};
 use crate::choices::Choices;
-use skep_isa::{BinaryOp, Insn, Operand, Size, SwapKind, Width};
+use skep_isa::{BinaryOp, Condition, Insn, Operand, Size, SwapKind, Width};
 
 impl<C: Choices> Generator<'_, C> {
     /// Any operation.
@@ -64,12 +64,24 @@ impl<C: Choices> Generator<'_, C> {
     /// `y = x & mask; if y == 0 …`
     pub(super) fn mask_and_test(&mut self) {
         let dst = self.target();
-        if self.choices.once_in(2) {
+        if !self.choices.once_in(3) {
             let (width, src) = (self.width(), self.number());
+            if !self.kept.contains(&src) && self.choices.once_in(2) {
+                // One bit, in the upper half or not, decides.
+                let bit = self.choices.below(64);
+                self.constant(src, 1 << bit);
+                // Not known any more.
+                push!(self, Insn::Store { size: Size::Double, base: BASE, offset: 0, src: Operand::Reg(src) });
+                push!(self, Insn::Load { size: Size::Double, signed: false, dst: src, base: BASE, offset: 0 });
+            }
             push!(self, mov(width, dst, Operand::Reg(src)));
         }
-        let mask = alu(BinaryOp::And, self.width(), dst, self.operand());
-        push!(self, mask);
+        let mask = if self.choices.once_in(2) {
+            Operand::Imm(self.choices.one_of(&[-1, -2, -128, -256, -65536, i32::MIN, 0xff, 0x7f00]))
+        } else {
+            self.operand()
+        };
+        push!(self, alu(BinaryOp::And, self.width(), dst, mask));
         if self.choices.once_in(6) {
             self.operation();
         }
@@ -79,6 +91,7 @@ impl<C: Choices> Generator<'_, C> {
             self,
             match test {
                 Insn::JumpIf { condition, width, .. } => {
+                    let condition = self.choices.one_of(&[condition, Condition::Eq, Condition::Ne]);
                     Insn::JumpIf { condition, width, dst, src: Operand::Imm(imm), offset: 0 }
                 }
                 other => other,
