@@ -237,8 +237,8 @@ impl Scalar {
             // The unsigned range misses the negative part of the signed one: only the positive part is left.
             self.smin32 = self.umin32 as i32;
             self.umax32 = self.umax32.min(self.smax32 as u32);
-        } else if (self.smax32 as u32) < self.umin32 && (self.umax32 as i32) < 0 {
-            // … misses the non-negative part.
+        } else if (self.smax32 as u32) < self.umin32 {
+            // … misses the non-negative part. Where signed bounds contradict each other Linux concludes it, too.
             self.smax32 = self.umax32 as i32;
             self.umin32 = self.umin32.max(self.smin32 as u32);
         }
