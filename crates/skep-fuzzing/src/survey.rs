@@ -68,7 +68,7 @@ impl Survey {
         let start = Instant::now();
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let (next, enough) = (AtomicU64::new(self.seed), AtomicBool::new(false));
-        let (results, received) = mpsc::channel();
+        let (results, received) = mpsc::sync_channel(STRIDE as usize);
         let mut seen = thread::scope(|scope| {
             let workers: Vec<_> = (0..workers)
                 .map(|_| {
@@ -94,7 +94,7 @@ impl Survey {
         setting: &impl Fn() -> Result<S, E>,
         judge: &impl Fn(&mut S, u64) -> Result<Outcome, E>,
         (next, enough): (&AtomicU64, &AtomicBool),
-        results: mpsc::Sender<(u64, Outcome)>,
+        results: mpsc::SyncSender<(u64, Outcome)>,
     ) -> Result<(), E> {
         let end = self.seed.saturating_add(self.count);
         loop {
