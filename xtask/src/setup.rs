@@ -41,6 +41,12 @@ const TOOLS: &[Tool] = &[
         purpose: "a second opinion on assembly",
     },
     Tool {
+        programs: &["/usr/include/bpf/bpf_helpers.h"],
+        package: "libbpf-dev",
+        want: Want::Tests,
+        purpose: "headers to compare ours with",
+    },
+    Tool {
         programs: &["qemu-aarch64"],
         package: "qemu-user",
         want: Want::Tests,

@@ -1,4 +1,4 @@
-//! What a run of a program costs in the user-space kernel, on the interpreter: alone, and with one helper.
+//! What a run of a program costs in the user-space kernel: alone, and with one helper.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use skep_abi::attach_type::AttachType;
