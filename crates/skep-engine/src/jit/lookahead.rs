@@ -16,12 +16,19 @@ pub(super) enum Null {
 }
 
 impl Program {
+    /// What comes after `slot`, if nothing jumps in between.
+    pub(super) fn next_inst(&self, slot: usize) -> Option<(usize, Inst)> {
+        let next = (slot + 1..self.insts.len()).find(|slot| self.insts[*slot] != Inst::Nop)?;
+        let straight = (slot + 1..=next).all(|slot| self.leaders[slot] == Leader::No);
+        straight.then_some((next, self.insts[next]))
+    }
+
     /// The branch that comes after `slot`, if nothing jumps in between: its slot, its test, its target.
     pub(super) fn next_branch(&self, slot: usize) -> Option<(usize, Test, u32)> {
-        let next = (slot + 1..self.insts.len()).find(|slot| self.insts[*slot] != Inst::Nop)?;
-        let Inst::Branch { test, target } = self.insts[next] else { return None };
-        let straight = (slot + 1..=next).all(|slot| self.leaders[slot] == Leader::No);
-        straight.then_some((next, test, target))
+        match self.next_inst(slot)? {
+            (next, Inst::Branch { test, target }) => Some((next, test, target)),
+            _ => None,
+        }
     }
 
     /// The branch that comes after `slot` and asks whether r0 is NULL, if r0 is not needed any more where it is.

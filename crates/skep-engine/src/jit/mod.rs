@@ -28,7 +28,7 @@ mod fold;
 pub(crate) mod inst;
 mod layout;
 mod liveness;
-#[cfg(any(target_arch = "aarch64", test))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", test))]
 mod lookahead;
 mod magic;
 pub(crate) mod native;

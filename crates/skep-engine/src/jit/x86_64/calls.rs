@@ -1,6 +1,6 @@
 //! Calls: functions of the program, helpers, what is done in place of helpers, packet loads.
 
-use skep_isa::{PacketOffset, Size, Width};
+use skep_isa::{PacketOffset, Size};
 use std::mem::offset_of;
 
 use super::assembler::{Flags, Gpr, Group1, Mem, Opcode, Wide};
@@ -8,7 +8,8 @@ use super::registers::{MACHINE, SCRATCH, gpr};
 use super::{Emitter, Landing};
 use crate::direct::{Direct, RunFacts};
 use crate::jit::call::Call;
-use crate::jit::inst::{Condition, Register, Registers, Source};
+use crate::jit::inst::{Register, Registers, Source};
+use crate::jit::lookahead::Null;
 use crate::jit::native;
 use crate::machine::Machine;
 
@@ -172,20 +173,7 @@ impl Emitter<'_> {
     /// Whether the next instruction asks if r0 is NULL, and r0 is not needed any more if it is. That instruction is then
     /// done with.
     fn null_branch(&mut self) -> Option<Null> {
-        let (next, test, target) = self.next_branch()?;
-        let insts = &self.program.insts;
-        if (test.left, test.right, test.width) != (Register::R0, Source::Imm(0), Width::W64) {
-            return None;
-        }
-        let null = match test.condition {
-            Condition::Eq if !self.program.liveness.before(target).contains(Register::R0) => Null::At(target),
-            Condition::Ne => {
-                let behind = insts.get(next + 1)?;
-                let live = self.program.liveness.before_inst(next + 1, behind, &self.program.calls);
-                (!live.contains(Register::R0)).then_some(Null::Next(target))?
-            }
-            _ => return None,
-        };
+        let (next, null) = self.program.null_branch(self.slot)?;
         self.done = next;
         Some(null)
     }
@@ -227,15 +215,6 @@ impl Emitter<'_> {
         self.asm.ret();
         self.asm.land(there);
     }
-}
-
-/// Where the program goes on with NULL.
-#[derive(Clone, Copy, Debug)]
-enum Null {
-    /// There; it goes on behind its branch with an address.
-    At(u32),
-    /// Behind its branch, which leads there with an address.
-    Next(u32),
 }
 
 /// Offset of the run's facts in the machine.

@@ -6,29 +6,12 @@ use super::Emitter;
 use super::assembler::{Flags, Group1, Opcode, Wide};
 use super::registers::{gpr, mem};
 use crate::jit::inst::{Address, Condition, Extension, Index, Inst, Register, Source, Test};
-use crate::jit::select::Leader;
 
 impl Emitter<'_> {
-    /// What comes next, if nothing jumps in between.
-    fn next_inst(&self) -> Option<(usize, Inst)> {
-        let (insts, leaders) = (&self.program.insts, &self.program.leaders);
-        let next = (self.slot + 1..insts.len()).find(|slot| insts[*slot] != Inst::Nop)?;
-        let straight = (self.slot + 1..=next).all(|slot| leaders[slot] == Leader::No);
-        straight.then_some((next, insts[next]))
-    }
-
-    /// The branch that comes next: its slot, its test, its target.
-    pub(super) fn next_branch(&self) -> Option<(usize, Test, u32)> {
-        match self.next_inst()? {
-            (next, Inst::Branch { test, target }) => Some((next, test, target)),
-            _ => None,
-        }
-    }
-
     /// A sum whose carry is added next: the addition itself leaves it in the flags.
     pub(super) fn add_with_carry(&mut self, dst: Register, address: Address) -> bool {
         let Address { base, index: Some(Index { register, shift: 0 }), offset: 0 } = address else { return false };
-        let Some((_, Inst::AddCarry { .. })) = self.next_inst() else { return false };
+        let Some((_, Inst::AddCarry { .. })) = self.program.next_inst(self.slot) else { return false };
         let added = if dst == register { base } else { register };
         if dst != base && dst != register {
             self.asm.mov(Wide::Yes, gpr(dst), gpr(base));
@@ -43,7 +26,8 @@ impl Emitter<'_> {
     /// `sum` was just computed by adding `added` to something: a comparison of the two that only tells whether that was too
     /// much is done with. Says whether there is one.
     pub(super) fn carry_of(&mut self, sum: Register, added: Register) -> bool {
-        let Some((next, Inst::AddCarry { width: Width::W64, left, right, dst })) = self.next_inst() else {
+        let Some((next, Inst::AddCarry { width: Width::W64, left, right, dst })) = self.program.next_inst(self.slot)
+        else {
             return false;
         };
         let fits = left == sum && right == Source::Reg(added) && added != sum;
@@ -63,7 +47,7 @@ impl Emitter<'_> {
         loaded: Register,
         address: Address,
     ) -> Option<(Flags, u32)> {
-        let (next, test, target) = self.next_branch().filter(|_| extension == Extension::Zero)?;
+        let (next, test, target) = self.program.next_branch(self.slot).filter(|_| extension == Extension::Zero)?;
         if self.program.liveness.after(next).contains(loaded) {
             return None;
         }
