@@ -58,8 +58,10 @@ impl Call {
 
     /// Whether machine code is called, so that the stack must be aligned and other registers may change.
     pub(crate) fn leaves(&self) -> bool {
-        let in_place =
-            matches!(self, Call::Direct(Direct::Array { .. } | Direct::PerCpuArray { .. } | Direct::Fact { .. }));
-        !in_place && !matches!(self, Call::Element { .. })
+        !matches!(
+            self,
+            Call::Element { .. }
+                | Call::Direct(Direct::Array { .. } | Direct::PerCpuArray { .. } | Direct::Fact { .. })
+        )
     }
 }

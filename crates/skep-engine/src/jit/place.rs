@@ -51,9 +51,11 @@ enum Piece {
 
 fn order_function(selected: &Selected, range: Range<usize>, order: &mut Order) {
     let mut blocks = blocks(selected, range.clone());
-    let mut at = Some(0);
-    while let Some(index) = at.or_else(|| blocks.iter().position(|block| !block.placed)) {
-        at = place_block(selected, &mut blocks, index, order);
+    for first in 0..blocks.len() {
+        let mut at = Some(first).filter(|first| !blocks[*first].placed);
+        while let Some(index) = at {
+            at = place_block(selected, &mut blocks, index, order);
+        }
     }
 }
 
