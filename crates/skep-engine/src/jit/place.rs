@@ -15,9 +15,8 @@ pub(super) fn place(selected: &mut Selected) {
         return;
     }
     let mut order = Order::default();
-    let ends = selected.functions[1..].iter().map(|start| *start as usize).chain([selected.insts.len()]);
-    for (start, end) in selected.functions.iter().zip(ends) {
-        order_function(selected, *start as usize..end, &mut order);
+    for range in selected.function_ranges() {
+        order_function(selected, range, &mut order);
     }
     order.apply(selected);
 }

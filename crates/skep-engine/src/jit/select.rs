@@ -1,5 +1,7 @@
 //! Selection: from decoded instructions to [`Inst`]s, one by one. What takes more than one to see is for the next pass.
 
+use std::ops::Range;
+
 use skep_abi::helper::{self, HelperFlags};
 use skep_isa::{BinaryOp, CallTarget, Imm64, Insn, Operand, Size, SwapKind, Width};
 
@@ -32,6 +34,14 @@ pub(crate) struct Selected {
     pub(crate) has_back_edges: bool,
     /// By index: the slot of the instruction. Empty where they are the same.
     pub(crate) origin: Vec<u32>,
+}
+
+impl Selected {
+    /// The indices of each function's instructions, in order.
+    pub(crate) fn function_ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let ends = self.functions[1..].iter().copied().chain([self.insts.len() as u32]);
+        self.functions.iter().zip(ends).map(|(start, end)| *start as usize..end as usize)
+    }
 }
 
 /// What begins at a slot.

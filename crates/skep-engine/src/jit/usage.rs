@@ -23,10 +23,9 @@ pub(crate) struct Usage {
 
 /// For each function, in order.
 pub(super) fn usage(selected: &Selected, stack_of: impl Fn(u32) -> u16, zeroed: bool) -> Vec<Usage> {
-    let ends = selected.functions[1..].iter().map(|start| *start as usize).chain([selected.insts.len()]);
-    let ranges = selected.functions.iter().zip(ends);
-    let slot_of = |index: u32| selected.origin.get(index as usize).copied().unwrap_or(index);
-    ranges.map(|(start, end)| of_function(selected, *start as usize..end, stack_of(slot_of(*start)), zeroed)).collect()
+    let slot_of = |index: usize| selected.origin.get(index).copied().unwrap_or(index as u32);
+    let ranges = selected.function_ranges();
+    ranges.map(|range| of_function(selected, range.clone(), stack_of(slot_of(range.start)), zeroed)).collect()
 }
 
 fn of_function(selected: &Selected, range: std::ops::Range<usize>, stack_bytes: u16, zeroed: bool) -> Usage {
